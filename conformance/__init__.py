@@ -1,0 +1,1 @@
+"""Black-box checks of any IVOA service; imports nothing that it judges."""

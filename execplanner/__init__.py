@@ -1,0 +1,1 @@
+"""Execution Planner and Execution Broker: where can this run, next to this data?"""

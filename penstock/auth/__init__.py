@@ -1,0 +1,1 @@
+"""Who is asking: principals and how they are told apart."""

@@ -1,0 +1,1 @@
+"""The aiohttp edge: negotiation, error rendering, streaming, absolute URLs."""

@@ -1,0 +1,1 @@
+"""The data lake: its port, its catalogue and its implementations."""

@@ -1,0 +1,1 @@
+"""VOTable: streaming writers and the upload reader."""

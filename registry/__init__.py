@@ -1,0 +1,1 @@
+"""A VO Registry: records of what runs here, published over OAI-PMH."""
