@@ -48,7 +48,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """A published schema (TAP 1.1 s4.1); the value of every entry point in ``penstock.tap_tables`` is a tuple of these."""
+    """A published schema (TAP 1.1 s4.1); an entry point in ``penstock.tap_tables`` is a tuple of these."""
 
     name: str
     tables: tuple[Table, ...]

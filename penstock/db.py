@@ -1,0 +1,135 @@
+"""One database, two engines: SQLite embedded, PostgreSQL in production.
+
+Each service owns a `Namespace`: a schema in PostgreSQL, a prefix of table names in SQLite
+(``uws.job`` there is the table ``uws__job``). Writers use `Database.write`, readers `Database.read`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import MetaData, Table, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.schema import SchemaItem
+
+Dialect = Literal["sqlite", "postgresql"]
+SQLITE_BUSY_TIMEOUT_MS = 30_000
+
+
+def physical_name(dialect: Dialect, schema: str, table: str) -> tuple[str | None, str]:
+    """Return schema and table as the engine knows them: SQLite has no schemas, so the schema becomes a prefix."""
+    return (schema, table) if dialect == "postgresql" else (None, f"{schema}__{table}")
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """The tables of one owner in one dialect."""
+
+    dialect: Dialect
+    schema: str
+    metadata: MetaData
+
+    @classmethod
+    def of(cls, dialect: Dialect, schema: str) -> Namespace:
+        """Return an empty namespace."""
+        return cls(dialect, schema, MetaData())
+
+    def table(self, name: str, *items: SchemaItem) -> Table:
+        """Declare a table of this namespace."""
+        schema, physical = physical_name(self.dialect, self.schema, name)
+        return Table(physical, self.metadata, *items, schema=schema)
+
+    def reference(self, table: str, column: str) -> str:
+        """Return the text by which a ForeignKey inside this namespace names a column."""
+        schema, physical = physical_name(self.dialect, self.schema, table)
+        return ".".join(part for part in (schema, physical, column) if part)
+
+
+class Database:
+    """The engine and its rules of transaction.
+
+    Parameters
+    ----------
+    url
+        An SQLAlchemy URL of either engine; the driver is filled in (aiosqlite, asyncpg).
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.url = async_url(url)
+        self.dialect: Dialect = "postgresql" if self.url.get_backend_name() == "postgresql" else "sqlite"
+        self._write_lock = asyncio.Lock() if self.dialect == "sqlite" else None
+        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0}
+        if self.dialect == "postgresql":
+            options["pool_pre_ping"] = True
+        self.engine: AsyncEngine = create_async_engine(self.url, **options)
+        if self.dialect == "sqlite":
+            event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+
+    def namespace(self, schema: str) -> Namespace:
+        """Return an empty namespace for this engine."""
+        return Namespace.of(self.dialect, schema)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection for reading: one consistent snapshot."""
+        async with self.engine.connect() as connection:
+            if self.dialect == "sqlite":
+                await connection.exec_driver_sql("BEGIN")
+            yield connection
+            await connection.rollback()
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Give a transaction that commits at the end of the block, and rolls back on any error.
+
+        SQLite has one writer at a time: the lock keeps this process's writers from polling for it,
+        and BEGIN IMMEDIATE keeps a reader from failing when it turns writer.
+        """
+        if self._write_lock is None:
+            async with self.engine.begin() as connection:
+                yield connection
+            return
+        async with self._write_lock, self.engine.connect() as connection:
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            await connection.commit()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+def async_url(url: str) -> URL:
+    """Return `url` with the asynchronous driver of its engine.
+
+    Raises
+    ------
+    ValueError
+        The engine is neither SQLite nor PostgreSQL.
+    """
+    parsed = make_url(url)
+    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+    try:
+        return parsed.set(drivername=drivers[parsed.drivername.partition("+")[0]])
+    except KeyError:
+        raise ValueError(f"a database URL begins with sqlite: or postgresql:, not {parsed.drivername}:") from None
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
+    """Set up a new SQLite connection; transactions are begun by us, not by the driver."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout={SQLITE_BUSY_TIMEOUT_MS}",
+        "journal_mode=WAL",
+        "synchronous=NORMAL",  # a killed process loses nothing; a power cut may lose the last commits
+        "foreign_keys=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

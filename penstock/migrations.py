@@ -1,0 +1,88 @@
+"""Migrations: every namespace has its own alembic revisions and its own version table.
+
+A revision file uses `namespace`, `create_table`, `create_index` and `drop_table`, so that one text serves both engines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from alembic import op
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext, RevisionStep
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.schema import SchemaItem
+
+from penstock.db import Database, Dialect, Namespace, physical_name
+
+LOCK_KEY = 0x50454E53  # any constant: one migration at a time in a PostgreSQL database
+
+
+def namespace(schema: str) -> Namespace:
+    """Return the namespace of the running revision."""
+    dialect: Dialect = "postgresql" if op.get_context().dialect.name == "postgresql" else "sqlite"
+    return Namespace.of(dialect, schema)
+
+
+def create_table(ns: Namespace, name: str, *items: SchemaItem) -> None:
+    """Create a table of the namespace."""
+    schema, physical = physical_name(ns.dialect, ns.schema, name)
+    op.create_table(physical, *items, schema=schema)
+
+
+def drop_table(ns: Namespace, name: str) -> None:
+    """Drop a table of the namespace."""
+    schema, physical = physical_name(ns.dialect, ns.schema, name)
+    op.drop_table(physical, schema=schema)
+
+
+def create_index(ns: Namespace, index: str, table: str, columns: Sequence[str], *, unique: bool = False) -> None:
+    """Create an index; SQLite wants index names unique in the database, so they begin with the namespace."""
+    schema, physical = physical_name(ns.dialect, ns.schema, table)
+    op.create_index(index, physical, list(columns), unique=unique, schema=schema)
+
+
+async def upgrade(db: Database, packages: Mapping[str, str]) -> None:
+    """Bring every namespace to its newest revision, in one transaction; two processes may call it at once.
+
+    Parameters
+    ----------
+    db
+        The database.
+    packages
+        The package of revision files of each namespace: ``{"uws": "uws.migrations"}``.
+    """
+    async with db.write() as connection:
+        if db.dialect == "postgresql":
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+        for schema, package in packages.items():
+            if db.dialect == "postgresql":
+                await connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+            await connection.run_sync(_upgrade_one, Namespace.of(db.dialect, schema), package)
+
+
+def _upgrade_one(connection: Connection, ns: Namespace, package: str) -> None:
+    with as_file(files(package)) as folder:
+        script = _scripts(folder)
+
+        def steps(revision: tuple[str, ...], _context: MigrationContext) -> list[RevisionStep]:
+            return list(script._upgrade_revs("head", revision))  # type: ignore[arg-type]  # alembic's own tuple
+
+        context = _context(connection, ns, steps)
+        with Operations.context(context):
+            context.run_migrations()
+
+
+def _scripts(folder: Path) -> ScriptDirectory:
+    return ScriptDirectory(str(folder), version_locations=[str(folder)])
+
+
+def _context(connection: Connection, ns: Namespace, steps: object) -> MigrationContext:
+    schema, version_table = physical_name(ns.dialect, ns.schema, "alembic_version")
+    return MigrationContext.configure(
+        connection,
+        opts={"version_table": version_table, "version_table_schema": schema, "fn": steps, "transactional_ddl": True},
+    )
