@@ -16,12 +16,15 @@ class Column(Field):
     """A column of a published table (TAP 1.1 s4.3).
 
     `name` is the bare name; a reader that needs a query-ready one quotes it where ADQL demands.
+    `url_path` says that the stored value is a path under the host's base URL: a reader puts the base before it,
+    since the URL that clients reach the host by is not known when the row is written.
     """
 
     indexed: bool = False
     principal: bool = False
     std: bool = False
     nullable: bool = True
+    url_path: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,86 @@
+"""The VOSI endpoints of a service (VOSI 1.1 s3)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+from aiohttp import web
+
+from penstock.dali.errors import NotFound
+from penstock.dali.values import refuse
+from penstock.edge.params import read_parameters
+from penstock.tables import Schema
+from penstock.vosi import Availability, Detail, availability_document, find_table, table_document, tableset_document
+
+_DETAILS: dict[str, Detail] = {"min": "min", "max": "max"}
+
+
+def add_vosi(
+    app: web.Application,
+    *,
+    base_url: Callable[[web.Request], str],
+    capabilities: Callable[[str], bytes],
+    availability: Callable[[], Awaitable[Availability]],
+    changed: datetime,
+    tables: Callable[[], Awaitable[Sequence[Schema]]] | None = None,
+) -> None:
+    """Add GET and HEAD of ``/capabilities``, ``/availability`` and, where there are tables, ``/tables``.
+
+    Parameters
+    ----------
+    app
+        The application of the service.
+    base_url
+        Gives the base URL of the service for a request, without a slash at its end.
+    capabilities
+        Writes the capabilities document for a base URL.
+    availability
+        Looks whether the service can do its work.
+    changed
+        When capabilities and tables last changed; the start of the process will do.
+    tables
+        Gives the published tables.
+    """
+
+    async def show_capabilities(request: web.Request) -> web.Response:
+        """Say what the service can do."""
+        return _xml(capabilities(base_url(request)), changed)
+
+    async def show_availability(request: web.Request) -> web.Response:
+        """Say whether the service can do its work."""
+        response = _xml(availability_document(await availability()))
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    app.router.add_get("/capabilities", show_capabilities)
+    app.router.add_get("/availability", show_availability)
+    if tables is not None:
+        _add_tables(app, tables, changed)
+
+
+def _add_tables(app: web.Application, tables: Callable[[], Awaitable[Sequence[Schema]]], changed: datetime) -> None:
+    async def show_tables(request: web.Request) -> web.Response:
+        """Describe all tables; ``detail=min`` leaves out their columns."""
+        asked = (await read_parameters(request)).single("detail") or "max"
+        detail = _DETAILS.get(asked)
+        if detail is None:
+            raise refuse("detail", asked, "min or max")
+        return _xml(tableset_document(await tables(), detail), changed)
+
+    async def show_table(request: web.Request) -> web.Response:
+        """Describe one table, by its name as a query spells it."""
+        name = request.match_info["name"]
+        found = find_table(await tables(), name)
+        if found is None:
+            raise NotFound(f"There is no table {name[:120]}; /tables lists them all.")
+        return _xml(table_document(*found), changed)
+
+    app.router.add_get("/tables", show_tables)
+    app.router.add_get("/tables/{name:.+}", show_table)
+
+
+def _xml(document: bytes, changed: datetime | None = None) -> web.Response:
+    response = web.Response(body=document, content_type="text/xml", charset="utf-8")
+    response.last_modified = changed
+    return response
