@@ -1,1 +1,1 @@
-"""DataLink 1.1 over the replicas of a data lake."""
+"""DataLink 1.1: what belongs to a file of the lake, and where its replicas are."""

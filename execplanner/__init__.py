@@ -1,1 +1,1 @@
-"""Execution Planner and Execution Broker: where can this run, next to this data?"""
+"""Where can I run this? The Execution Planner (IVOA note of 2022) for the facilities of a deployment."""

@@ -1,1 +1,1 @@
-"""A VO Registry: records of what runs here, published over OAI-PMH."""
+"""A publishing registry: VOResource records of the deployment, harvested over OAI-PMH."""

@@ -1,0 +1,53 @@
+"""The composition root of DataLink."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from datalink.core.description import TEXT, TITLE, capabilities
+from datalink.service import LinkService
+from datalink.settings import DataLinkSettings
+from datalink.web import DataLinkHandlers, render_error
+from penstock.edge.app import new_service_app
+from penstock.edge.vosi import add_vosi
+from penstock.service import Description, Resources, Service
+from penstock.settings import Settings
+from penstock.vosi import Availability, capabilities_document
+
+PATH = "/datalink"
+
+
+async def open_datalink(resources: Resources) -> web.Application:
+    """Return the application over the lake of the process."""
+    settings = resources.settings.section(DataLinkSettings)
+    links = LinkService(resources.lake, settings, resources.settings.authority)
+    app = new_service_app(render_error)
+    DataLinkHandlers(resources, links, PATH).add_routes(app)
+    started = resources.clock()
+
+    async def availability() -> Availability:
+        problem = await links.problem()
+        return Availability(available=problem is None, up_since=started, notes=(problem,) if problem else ())
+
+    add_vosi(
+        app,
+        base_url=lambda request: resources.urls.absolute(request, PATH),
+        capabilities=lambda base_url: capabilities_document(capabilities(base_url)),
+        availability=availability,
+        changed=started,
+    )
+    return app
+
+
+def describe(settings: Settings, base_url: str) -> Description:
+    """Return what the service offers at its base URL."""
+    return Description(
+        title=TITLE,
+        text=TEXT,
+        capabilities=capabilities(base_url),
+        resource_type="vr:Service",
+        subjects=("data-access",),
+    )
+
+
+service = Service(name="datalink", path=PATH, open=open_datalink, describe=describe, settings=DataLinkSettings)

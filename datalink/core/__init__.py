@@ -1,0 +1,1 @@
+"""DataLink made executable: links, faults, the order of replicas. Pure."""

@@ -1,0 +1,122 @@
+"""Which replica is nearest to the caller.
+
+A caller may say where they are, by the name of a storage site or by coordinates; both parameters are our own
+extensions (``SITE``; ``LAT`` and ``LON`` in degrees). Replicas are then ordered by what can be read now, by distance,
+and by the name of the site, so that the same question always gets the same order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from penstock.dali.errors import UsageError
+from penstock.dali.params import Parameters
+from penstock.dali.values import parse_float
+from penstock.lake.port import Replica, Site
+
+Place = tuple[float, float]
+"""Geodetic latitude and longitude in degrees."""
+
+EARTH_RADIUS_KM = 6371.0
+_SHOWN_SITES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """Where a caller says they are: `site` is a name, coordinates are geodetic degrees."""
+
+    site: str | None = None
+    latitude_deg: float | None = None
+    longitude_deg: float | None = None
+
+    @classmethod
+    def read(cls, params: Parameters) -> Self:
+        """Read SITE, or LAT and LON.
+
+        Raises
+        ------
+        UsageError
+            A coordinate is no number or out of range, only one of the two was given, or SITE was given besides.
+        """
+        site = params.single("SITE") or None
+        latitude = _degrees(params, "LAT", 90.0)
+        longitude = _degrees(params, "LON", 360.0)
+        if (latitude is None) != (longitude is None):
+            raise UsageError("LAT and LON belong together; one of them is missing.")
+        if site is not None and latitude is not None:
+            raise UsageError("Say where you are either with SITE or with LAT and LON, not with both.")
+        return cls(site=site, latitude_deg=latitude, longitude_deg=longitude)
+
+    def __bool__(self) -> bool:
+        return self.site is not None or self.latitude_deg is not None
+
+
+class Nearness:
+    """Orders replicas for one caller.
+
+    Parameters
+    ----------
+    hint
+        Where the caller is, if they said so.
+    sites
+        The sites of the lake; none are needed where there is no hint.
+
+    Raises
+    ------
+    UsageError
+        The hint names a site that the lake does not have.
+    """
+
+    def __init__(self, hint: Hint, sites: Sequence[Site] = ()) -> None:
+        self._home = hint.site
+        self._distances_km: Mapping[str, float] = {}
+        if hint:
+            here = _place(hint, sites)
+            places = {site.name: _pair(site.latitude_deg, site.longitude_deg) for site in sites}
+            self._distances_km = {
+                name: great_circle_km(here, place) for name, place in places.items() if here and place
+            }
+
+    def order(self, replicas: Iterable[Replica]) -> tuple[Replica, ...]:
+        """Return the replicas: readable ones first, then the nearest first, then by the name of the site."""
+        return tuple(sorted(replicas, key=self._key))
+
+    def _key(self, replica: Replica) -> tuple[bool, bool, float, str]:
+        distance_km = self._distances_km.get(replica.site, math.inf)
+        return (not replica.online, replica.site != self._home, distance_km, replica.site)
+
+
+def _degrees(params: Parameters, name: str, limit: float) -> float | None:
+    text = params.single(name)
+    if text is None or not text.strip():
+        return None
+    value = parse_float(name, text)
+    if not -limit <= value <= limit:
+        raise UsageError(f"{name}={text[:40]} is not between {-limit:g} and {limit:g} degrees.")
+    return value
+
+
+def _place(hint: Hint, sites: Sequence[Site]) -> Place | None:
+    if hint.site is None:
+        return _pair(hint.latitude_deg, hint.longitude_deg)
+    by_name = {site.name: site for site in sites}
+    if hint.site not in by_name:
+        known = ", ".join(sorted(by_name)[:_SHOWN_SITES]) or "none"
+        raise UsageError(f"SITE={hint.site[:80]} is not a site of this lake; its sites are: {known}.")
+    return _pair(by_name[hint.site].latitude_deg, by_name[hint.site].longitude_deg)
+
+
+def _pair(latitude_deg: float | None, longitude_deg: float | None) -> Place | None:
+    return None if latitude_deg is None or longitude_deg is None else (latitude_deg, longitude_deg)
+
+
+def great_circle_km(a: Place, b: Place) -> float:
+    """Return the distance between two places along a great circle, by the haversine formula."""
+    lat_a, lon_a, lat_b, lon_b = map(math.radians, (*a, *b))
+    haversine = (
+        math.sin((lat_b - lat_a) / 2) ** 2 + math.cos(lat_a) * math.cos(lat_b) * math.sin((lon_b - lon_a) / 2) ** 2
+    )
+    return 2 * EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(haversine)))

@@ -1,0 +1,1 @@
+"""Questions, facilities and how they match. Pure."""

@@ -1,0 +1,1 @@
+"""Records and OAI-PMH made executable. Pure."""
