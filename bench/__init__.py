@@ -1,0 +1,1 @@
+"""Measurements: ``python -m bench`` prints tables of ratios taken in one run."""

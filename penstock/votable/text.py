@@ -1,0 +1,55 @@
+"""Columns as text: the spelling of values that TABLEDATA, CSV and TSV share.
+
+Numbers are written with the fewest digits that read back as the same number. NaN and the infinities are spelt as
+VOTable demands, ``NaN``, ``+Inf``, ``-Inf`` (VOTable 1.5 s6). Null stays null: every format has its own mark for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from penstock.votable.compute import pc, relisted, unlisted
+from penstock.votable.conform import conform
+
+if TYPE_CHECKING:
+    from penstock.votable.model import Field
+
+
+def text_column(array: pa.Array[Any], field: Field) -> pa.Array[Any]:
+    """Spell the values of a column as a string column, null where they are null; nothing is escaped.
+
+    The items of an array are separated by spaces; so are bits, where readers that need no space take one too.
+
+    Raises
+    ------
+    InternalError
+        A value does not fit the field.
+    """
+    column = conform(array, field)
+    if not pa.types.is_list(column.type):
+        return _spelt(column, field)
+    counts, items = unlisted(column)
+    # A null among booleans is the only one that `conform` leaves inside an array (VOTable 1.5 s6).
+    spelt = pc.fill_null(_spelt(items, field), "?")
+    nulls = column.is_null() if column.null_count else None
+    joined: pa.Array[Any] = pc.binary_join(relisted(counts, spelt, nulls), " ")
+    return joined
+
+
+def _spelt(values: pa.Array[Any], field: Field) -> pa.Array[Any]:
+    if pa.types.is_string(values.type):
+        return values
+    if field.datatype == "bit":
+        return values.cast(pa.uint8()).cast(pa.string())
+    text = values.cast(pa.string())
+    return _respelt(values, text) if pa.types.is_floating(values.type) else text
+
+
+def _respelt(numbers: pa.Array[Any], text: pa.Array[Any]) -> pa.Array[Any]:
+    if pc.all(pc.is_finite(numbers)).as_py() is not False:
+        return text
+    infinite = pc.if_else(pc.greater(numbers, 0.0), "+Inf", "-Inf")
+    spelt: pa.Array[Any] = pc.if_else(pc.is_nan(numbers), "NaN", pc.if_else(pc.is_inf(numbers), infinite, text))
+    return spelt

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from lxml import etree
+
+from penstock.dali.errors import InternalError
+from penstock.votable.document import Document, QueryStatus, Serialization
+from penstock.votable.stream import VOTableWriter, split
+from tests.penstock.votable.builders import a_batch, a_field, rows_of, text_field
+
+FIELDS = (a_field("short", name="a"), text_field("b"))
+GOOD = a_batch(FIELDS, (1, "x"), (2, "yy"))
+BAD = pa.RecordBatch.from_arrays([pa.array([1, 2, 70_000]), pa.array(["z"] * 3)], names=["a", "b"])
+both = pytest.mark.parametrize("serialization", list(Serialization))
+
+
+def a_writer(serialization: Serialization) -> VOTableWriter:
+    return VOTableWriter(Document(fields=FIELDS), serialization)
+
+
+@both
+def test_batches_of_any_size_make_one_document(serialization):
+    writer = a_writer(serialization)
+    parts = [writer.begin(), *(writer.rows(GOOD.slice(0, size)) for size in (1, 0, 2, 1)), writer.end()]
+    assert rows_of(b"".join(parts)) == [(1, "x"), (1, "x"), (2, "yy"), (1, "x")]
+
+
+@both
+def test_document_without_rows_is_whole(serialization):
+    writer = a_writer(serialization)
+    assert rows_of(writer.begin() + writer.end()) == []
+
+
+@both
+def test_batch_that_fails_leaves_the_document_as_it_was(serialization):
+    writer = a_writer(serialization)
+    document = writer.begin() + writer.rows(GOOD)
+    with pytest.raises(InternalError):
+        writer.rows(BAD)
+    document += writer.rows(GOOD) + writer.end(QueryStatus.ERROR, "a value < was lost")
+    trailing = etree.fromstring(document).findall(".//{*}TABLE/../{*}INFO")[-1]
+    assert (trailing.get("name"), trailing.get("value"), trailing.text) == (
+        "QUERY_STATUS",
+        "ERROR",
+        "a value < was lost",
+    )
+    assert document.count(b"QUERY_STATUS") == 2
+
+
+@both
+def test_pieces_are_the_rows(serialization):
+    whole, pieces = a_writer(serialization), a_writer(serialization)
+    big = pa.concat_batches([GOOD] * 500)
+    assert b"".join([*pieces.pieces(big), pieces.end()]) == whole.rows(big) + whole.end()
+
+
+@both
+def test_pieces_of_a_large_batch_are_bounded(serialization):
+    writer = a_writer(serialization)
+    large = pa.RecordBatch.from_arrays(
+        [pa.array(range(200)), pa.array(["x" * (200_000 if row == 7 else 20_000) for row in range(200)])],
+        names=["a", "b"],
+    )
+    sizes = [len(piece) for piece in writer.pieces(large)]
+    assert len(sizes) > 1
+    assert max(sizes) <= 4 << 20
+
+
+def test_split_keeps_all_rows_in_order():
+    assert pa.Table.from_batches(list(split(pa.concat_batches([GOOD] * 9), 100))).equals(
+        pa.Table.from_batches([GOOD] * 9)
+    )
+
+
+def test_row_larger_than_a_piece_is_a_piece():
+    batch = a_batch(FIELDS, (1, "x" * 1000), (2, "y"))
+    assert [part.num_rows for part in split(batch, 100)] == [1, 1]
+
+
+@pytest.mark.parametrize("status", [QueryStatus.OVERFLOW, QueryStatus.ERROR])
+def test_final_status_follows_the_table(status):
+    writer = a_writer(Serialization.BINARY2)
+    results = etree.fromstring(writer.begin() + writer.rows(GOOD) + writer.end(status)).find("{*}RESOURCE")
+    assert results[-1].get("value") == status
+    assert etree.QName(results[-2]).localname == "TABLE"
