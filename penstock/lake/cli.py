@@ -1,0 +1,160 @@
+"""``penstock lake``: what an operator does with the local lake."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from penstock.context import database, load
+from penstock.lake.names import as_text, collection_name, site_name
+from penstock.lake.port import Site
+from penstock.lake.scan import Report, Scan
+from penstock.lake.store import LakeStore
+from penstock.lake.tree import Tree
+
+T = TypeVar("T")
+SOME_SKIPPED = 3  # the exit code of a scan that left files out
+
+lake_app = typer.Typer(no_args_is_help=True, help="The data lake of this host.")
+
+_Data = Annotated[Path | None, typer.Option("--data", help="Directory of everything that must persist")]
+_Json = Annotated[bool, typer.Option("--json", help="One JSON object for programs")]
+
+
+def _checked(rule: Callable[[str], str]) -> Callable[[str | None], str | None]:
+    def check(value: str | None) -> str | None:
+        try:
+            return None if value is None else rule(value)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+
+    return check
+
+
+@lake_app.command("add")
+def add_command(  # noqa: PLR0913  # the options of the command
+    path: Annotated[Path, typer.Argument(exists=True, resolve_path=True, help="A directory tree, or one FITS file")],
+    site: Annotated[
+        str, typer.Option(callback=_checked(site_name), help="Name of the site that the files are at")
+    ] = "local",
+    latitude: Annotated[float | None, typer.Option(min=-90, max=90, help="Of the site, degrees north")] = None,
+    longitude: Annotated[float | None, typer.Option(min=-180, max=360, help="Of the site, degrees east")] = None,
+    collection: Annotated[
+        str | None,
+        typer.Option(callback=_checked(collection_name), help="Name of the collection; else the directory's"),
+    ] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Read files that seem unchanged, too")] = False,
+    data: _Data = None,
+    as_json: _Json = False,
+) -> None:
+    """Register the FITS files of a directory tree, where they are; again, to note what has changed since.
+
+    Exits with 3 if some files were left out.
+    """
+    tree = Tree(path=path, collection=collection or _name_of(path))
+    place = Site(name=site, latitude_deg=latitude, longitude_deg=longitude)
+    began = time.monotonic()
+    report = _with_store(data, lambda store: _scan(store, tree, place, verify=verify))
+    if as_json:
+        skipped = [{"path": as_text(str(item.path)), "reason": item.reason} for item in report.skipped]
+        _print_json(asdict(report) | {"skipped": skipped})
+    else:
+        _print_report(report, time.monotonic() - began)
+    raise typer.Exit(SOME_SKIPPED if report.skipped else 0)
+
+
+def _name_of(path: Path) -> str:
+    folder = path if path.is_dir() else path.parent
+    try:
+        return collection_name(folder.name)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}; name it with --collection") from error
+
+
+async def _scan(store: LakeStore, tree: Tree, site: Site, *, verify: bool) -> Report:
+    columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        return await Scan(
+            store=store,
+            tree=tree,
+            site=site,
+            verify=verify,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        ).run()
+
+
+def _print_report(report: Report, seconds: float) -> None:
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    for item in report.skipped:
+        errors.print(f"skipped {as_text(str(item.path))}: {item.reason}", markup=False)
+    counts = {name: getattr(report, name) for name in ("added", "updated", "unchanged", "vanished")}
+    counts["skipped"] = len(report.skipped)
+    shown = ", ".join(f"{count} {name}" for name, count in counts.items())
+    typer.echo(f"{shown} in {seconds:.1f} s")
+
+
+@lake_app.command("sites")
+def sites_command(data: _Data = None, as_json: _Json = False) -> None:
+    """List the storage sites."""
+    sites = _with_store(data, lambda store: store.sites())
+    if as_json:
+        _print_json([asdict(site) for site in sites])
+        return
+    table = Table("site", "title", "latitude", "longitude", "medium")
+    for site in sites:
+        table.add_row(site.name, site.title, _degrees(site.latitude_deg), _degrees(site.longitude_deg), site.medium)
+    Console().print(table)
+
+
+@lake_app.command("ls")
+def list_command(data: _Data = None, as_json: _Json = False) -> None:
+    """List the collections and what each site has of them."""
+    holdings = _with_store(data, lambda store: store.holdings())
+    if as_json:
+        _print_json([asdict(holding) for holding in holdings])
+        return
+    table = Table("collection", "site", "files", "readable", "MB")
+    for holding in holdings:
+        size = f"{holding.size_bytes / 1e6:.1f}"
+        table.add_row(holding.collection, holding.site, str(holding.files), str(holding.available), size)
+    Console().print(table)
+
+
+@lake_app.command("remove")
+def remove_command(
+    collection: Annotated[str, typer.Argument(help="Name of the collection")], data: _Data = None
+) -> None:
+    """Forget a collection; its files stay where they are."""
+    removed = _with_store(data, lambda store: store.remove(collection))
+    typer.echo(f"{removed} files of {collection} forgotten")
+    raise typer.Exit(0 if removed else 1)
+
+
+def _with_store(data: Path | None, use: Callable[[LakeStore], Awaitable[T]]) -> T:
+    settings = load(data_dir=data)
+
+    async def run() -> T:
+        async with database(settings) as db:
+            return await use(LakeStore(db, settings.authority))
+
+    return asyncio.run(run())
+
+
+def _degrees(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}°"
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))

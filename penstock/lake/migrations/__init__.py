@@ -1,0 +1,1 @@
+"""Revisions of the tables of the lake, a package for each namespace."""
