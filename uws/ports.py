@@ -5,15 +5,23 @@ Other packages may import this module and `uws.app`, nothing else of UWS.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
-
-from penstock.dali.params import Parameters
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, Protocol
 
 from penstock.auth.principal import Principal
+from penstock.dali.params import Parameters, Part
 from penstock.service import Resources
+from uws.core.filters import Filters
+from uws.core.job import ErrorSummary, Job, JobResult, JobSummary, Lease, Phase
+from uws.core.phases import Effect
+
+FOREVER = datetime.max.replace(tzinfo=UTC)
+"""The deadline of a job without one."""
 
 ParameterType = Literal["boolean", "integer", "real", "string", "timestamp", "uri", "interval", "circle", "polygon"]
 
@@ -53,7 +61,11 @@ class ResultSink(Protocol):
 
 
 class JobContext(Protocol):
-    """What a running job can see and do."""
+    """What a running job can see and do.
+
+    `parameters` hold what the client gave, files as `Part`, and the defaults of the job type. A job must not block the
+    event loop for longer than some seconds: its signs of life come from there.
+    """
 
     job_id: str
     attempt: int
@@ -86,3 +98,229 @@ class JobType:
     parameters: tuple[ParameterSpec, ...] = ()
     results: tuple[ResultSpec, ...] = ()
     validate_at_creation: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobQuery:
+    """Which jobs to list; None in `job_type` is any, `owners` None is everybody and (None,) the anonymous."""
+
+    filters: Filters
+    job_type: str | None = None
+    owners: tuple[str | None, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch:
+    """An attempt that waits for an executor."""
+
+    job_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """Ids of jobs about which something must be done now."""
+
+    lost: Sequence[str]
+    overrun: Sequence[str]
+    destruction: Sequence[str]
+
+
+class JobStore(Protocol):
+    """Where jobs are kept: the truth about every one of them.
+
+    Every method may raise `ServiceUnavailable` when the store cannot be reached.
+    """
+
+    async def create(self, job: Job) -> None:
+        """Keep a new job; one that is QUEUED waits for an executor from now on."""
+        ...
+
+    async def get(self, job_id: str) -> Job | None:
+        """Return the job with parameters and results, None if there is none."""
+        ...
+
+    async def list_jobs(self, query: JobQuery) -> Sequence[JobSummary]:
+        """Return the jobs, newest first: in the descending order of ids."""
+        ...
+
+    async def change(self, before: Job, after: Job, effects: frozenset[Effect]) -> bool:
+        """Write `after` if the job still is as `before` says, and with it the effects that must not be lost.
+
+        Returns False, and does nothing, where somebody else changed the job in between.
+        """
+        ...
+
+    async def heartbeat(self, dispatch: Dispatch, lease: Lease, info: Mapping[str, Any] | None) -> datetime | None:
+        """Extend the lease of a running attempt and keep what it says of its progress.
+
+        Returns the instant at which it must end, `FOREVER` if nothing limits it, None where the attempt is lost.
+        """
+        ...
+
+    async def take(self, limit: int, *, now: datetime, stale: datetime) -> Sequence[Dispatch]:
+        """Return attempts to start that nobody has taken since `stale`, oldest first, and mark them as taken."""
+        ...
+
+    async def to_discard(self) -> Sequence[str]:
+        """Return ids of jobs whose files must go."""
+        ...
+
+    async def discarded(self, job_id: str) -> None:
+        """Note that the files are gone."""
+        ...
+
+    async def due(self, now: datetime) -> Due:
+        """Return what has come due; at most some hundreds of each kind at a time."""
+        ...
+
+    async def next_due(self) -> datetime | None:
+        """Return when something comes due next; None if nothing will."""
+        ...
+
+
+class ResultStore(Protocol):
+    """Where the bytes of results and uploads are kept; `blob` names them."""
+
+    async def keep(self, job_id: str, part: Part) -> str:
+        """Keep an uploaded file with the job and return its blob."""
+        ...
+
+    async def prepare(self, job_id: str, attempt: int) -> None:
+        """Make room for the results of an attempt and remove those of earlier ones."""
+        ...
+
+    def create(self, job_id: str, attempt: int, number: int) -> tuple[str, BinaryIO]:
+        """Open the `number`-th result of an attempt for writing; return its blob and the file."""
+        ...
+
+    def path(self, blob: str) -> Path:
+        """Return where the bytes are."""
+        ...
+
+    async def discard_results(self, job_id: str) -> None:
+        """Remove all results of the job and keep its uploads."""
+        ...
+
+    async def discard(self, job_id: str) -> None:
+        """Remove everything of the job."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """News of a job: its phase now, None if it is forgotten."""
+
+    job_id: str
+    phase: Phase | None
+
+
+CHANNEL = "penstock_uws"
+"""The PostgreSQL channel on which stores tell of changes."""
+
+
+def change_to_text(change: Change) -> str:
+    """Write a change as it goes from process to process: the id, a space, the phase or nothing."""
+    return f"{change.job_id} {change.phase or ''}"
+
+
+def change_from_text(text: str) -> Change | None:
+    """Read a change; None if the text is none."""
+    job_id, space, phase = text.partition(" ")
+    if not space or (phase and phase not in Phase.__members__):
+        return None
+    return Change(job_id=job_id, phase=Phase(phase) if phase else None)
+
+
+class Watch(Protocol):
+    """Somebody who waits for news of one job."""
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Return True at the next news since the watch began or since the last call, False after the timeout."""
+        ...
+
+
+class Announcer(Protocol):
+    """Carries news of jobs to all who wait for them, in this process and in others."""
+
+    async def announce(self, change: Change) -> None:
+        """Tell everybody; called when the change is committed."""
+        ...
+
+
+class Events(Announcer, Protocol):
+    """Lets wait for news of jobs."""
+
+    def watch(self, job_id: str) -> AbstractContextManager[Watch]:
+        """Watch a job while the block lasts."""
+        ...
+
+    def close(self) -> None:
+        """End all waiting, for good, because the process is about to end."""
+        ...
+
+    @property
+    def closing(self) -> bool:
+        """Whether the process is about to end, so that nobody should wait any more."""
+        ...
+
+
+class JobReports(Protocol):
+    """What a worker tells of the attempt that it runs; a report that comes too late is answered with None or False."""
+
+    async def claim(self, dispatch: Dispatch, worker: str) -> Job | None:
+        """Take the attempt: from now on it is ours until the lease ends."""
+        ...
+
+    async def heartbeat(
+        self, dispatch: Dispatch, worker: str, info: Mapping[str, Any] | None = None
+    ) -> datetime | None:
+        """Extend the lease; return when the attempt must end at the latest, `FOREVER` or None when it is lost."""
+        ...
+
+    async def complete(self, dispatch: Dispatch, results: Sequence[JobResult]) -> bool:
+        """Report success and publish the results."""
+        ...
+
+    async def fail(self, dispatch: Dispatch, error: ErrorSummary, results: Sequence[JobResult]) -> bool:
+        """Report failure and publish what was finished."""
+        ...
+
+    async def overrun(self, dispatch: Dispatch, results: Sequence[JobResult]) -> bool:
+        """Report that executionDuration is used up."""
+        ...
+
+
+class EndOfAttempt(StrEnum):
+    """Why an executor no longer runs an attempt."""
+
+    REPORTED = "REPORTED"  # its process ended as it should, all is told
+    VANISHED = "VANISHED"  # its process ended otherwise
+    RELEASED = "RELEASED"  # we shut down: somebody else may run it
+
+
+AttemptEnded = Callable[[Dispatch, EndOfAttempt], Awaitable[None]]
+
+
+class Executor(Protocol):
+    """Runs attempts somewhere."""
+
+    def capacity(self) -> int:
+        """Return how many more attempts it takes now."""
+        ...
+
+    async def start(self, dispatch: Dispatch) -> None:
+        """Start an attempt; starting it twice is harmless, since only one can claim it."""
+        ...
+
+    async def stop(self, job_id: str) -> None:
+        """Stop whatever runs for the job, its descendants too, and return when they are gone."""
+        ...
+
+    async def close(self) -> None:
+        """Stop everything and release the attempts."""
+        ...
+
+
+ExecutorOpener = Callable[[Resources, AttemptEnded], Awaitable[Executor]]
+"""The value of every entry point in ``penstock.executors``."""

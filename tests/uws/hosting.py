@@ -1,0 +1,172 @@
+"""A host for tests: resources without a lake, jobs with few types, and what their workers preload."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from penstock.auth.principal import AnonymousOnly, Authenticator, Principal
+from penstock.clock import utc_now
+from penstock.dali.errors import AuthenticationRequired
+from penstock.db import Database
+from penstock.edge.app import new_service_app
+from penstock.edge.errors import votable_error
+from penstock.edge.health import Readiness
+from penstock.edge.urls import Urls
+from penstock.migrations import upgrade
+from penstock.service import Resources
+from penstock.settings import Settings, settings_type
+from uws.app import make_app, mount_job_list, open_jobs
+from uws.ports import Dispatch, JobContext, JobType, ParameterSpec
+from uws.service.jobs import JobService
+from uws.settings import UwsSettings
+from uws.store import SqlStore
+from uws.worker.jobtypes import ECHO, FAIL, SLEEP
+from uws.worker.local import LocalExecutor
+from uws.worker.runtime import run_attempt
+from uws.worker_app import make_worker
+
+SETTINGS: type[Settings] = settings_type({"uws": UwsSettings})
+PRELOAD = "tests.uws.hosting:preload"
+
+
+def make_settings(folder: Path, database_url: str | None = None, **own: Any) -> Settings:
+    """Return settings for a data directory."""
+    return SETTINGS(data_dir=folder, database_url=database_url, uws=UwsSettings(**own))  # type: ignore[call-arg]
+
+
+@asynccontextmanager
+async def open_resources(
+    settings: Settings, *, authenticator: Authenticator | None = None, migrate: bool = True
+) -> AsyncIterator[Resources]:
+    """Open resources that have no lake."""
+    async with AsyncExitStack() as stack:
+        db = Database(settings.database)
+        stack.push_async_callback(db.close)
+        if migrate:
+            await upgrade(db, {"uws": "uws.migrations"})
+        yield Resources(
+            settings=settings,
+            db=db,
+            lake=None,  # type: ignore[arg-type]
+            urls=Urls(settings.base_url),
+            clock=utc_now,
+            authenticator=authenticator or AnonymousOnly(),
+            readiness=Readiness(),
+            stack=stack,
+            schemas=(),
+        )
+
+
+IGNORE = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+STUBBORN = f"{IGNORE}; print('up', flush=True); time.sleep(600)"
+
+
+async def _spawn(context: JobContext) -> None:
+    """Start grandchildren that ignore SIGTERM, one of them in a session of its own, and tell who they are."""
+    pids = [os.getpid()]
+    for detached in (False, True):
+        command = [sys.executable, "-c", STUBBORN]
+        process = subprocess.Popen(command, start_new_session=detached, stdout=subprocess.PIPE)  # noqa: ASYNC220
+        assert process.stdout
+        process.stdout.readline()
+        pids.append(process.pid)
+    await context.progress(0.5, " ".join(map(str, pids)))
+    if "LEAVE" in context.parameters:
+        async with context.result("pids", "text/plain") as result:
+            await result.write(" ".join(map(str, pids)).encode())
+    else:
+        await asyncio.sleep(600)
+
+
+async def _die(context: JobContext) -> None:
+    """Die as if by the OOM killer, in attempts up to the given one."""
+    if context.attempt <= int(context.parameters.single("UNTIL") or "1"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    async with context.result("result", "text/plain") as result:
+        await result.write(f"attempt {context.attempt}".encode())
+
+
+async def _crash(context: JobContext) -> None:
+    """Finish one result, then fail by a fault of the program."""
+    async with context.result("part", "text/plain") as result:
+        await result.write(b"finished before the crash")
+    raise RuntimeError("secret innards")
+
+
+async def _copy(context: JobContext) -> None:
+    """Copy an uploaded part into the result."""
+    name = (context.parameters.single("UPLOAD") or "").partition("param:")[2]
+    part = context.parameters.part(name)
+    assert part
+    async with context.result("result", "application/octet-stream") as result:
+        await result.write(part.read())
+
+
+def _type(name: str, run: Callable[[JobContext], Awaitable[None]], *names: str, **more: Any) -> JobType:
+    specs = tuple(ParameterSpec(name=name) for name in names)
+    return JobType(name=name, version="1", title=name, description="", run=run, parameters=specs, **more)
+
+
+JOB_TYPES: Mapping[str, JobType] = {
+    job_type.name: job_type
+    for job_type in (
+        ECHO,
+        SLEEP,
+        FAIL,
+        _type("spawn", _spawn, "LEAVE"),
+        _type("die", _die, "UNTIL"),
+        _type("crash", _crash),
+        _type("copy", _copy, validate_at_creation=False),
+    )
+}
+
+
+def preload(payload: str) -> Callable[[Dispatch], Awaitable[None]]:
+    """Return what runs an attempt in a worker of these tests."""
+    settings = SETTINGS.model_validate_json(payload)
+    SqlStore(Database(settings.database))
+
+    async def run(dispatch: Dispatch) -> None:
+        async with open_resources(settings, migrate=False) as resources:
+            await run_attempt(dispatch, make_worker(resources, JOB_TYPES))
+
+    return run
+
+
+open_local = partial(LocalExecutor.open, preload=PRELOAD)
+
+
+class Tokens:
+    """An authenticator that believes the name in the header."""
+
+    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
+        name = headers.get("Authorization", "").removeprefix("Test ")
+        if name == "wrong":
+            raise AuthenticationRequired("The token is not valid.")
+        return Principal(subject=name or None, admin=name == "admin")
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path, database_url: str | None = None, *, authenticator: Authenticator | None = None, **own: Any
+) -> AsyncIterator[tuple[web.Application, JobService]]:
+    """Give an application with /uws and a DALI list /tap/async of the type copy."""
+    settings = make_settings(folder, database_url, **own)
+    async with open_resources(settings, authenticator=authenticator) as resources:
+        service = await open_jobs(resources, job_types=JOB_TYPES, open_executor=open_local)
+        root = new_service_app(votable_error)
+        uws = make_app(resources, service)
+        root.add_subapp("/uws", uws)
+        mount_job_list(root, resources, service, path="/async", job_type="copy", render_error=votable_error)
+        yield root, service

@@ -1,0 +1,237 @@
+"""The composition root of UWS: the service of the host, and job lists inside other services."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from penstock.context import load
+from penstock.edge.app import new_service_app
+from penstock.edge.errors import ErrorRenderer, negotiated_error
+from penstock.edge.params import ParameterLimits
+from penstock.edge.vosi import add_vosi
+from penstock.host import open_resources
+from penstock.plugins import Group, Registry
+from penstock.regext import Capability, Interface
+from penstock.service import Description, Resources, Service, Shared
+from penstock.settings import Settings
+from penstock.vosi import Availability, capabilities_document, vosi_capabilities
+from uws.catalogue import add_catalogue
+from uws.compose import notify_directory, policy_of, results_of
+from uws.events import open_hub
+from uws.job_types import installed_job_types
+from uws.ports import Dispatch, EndOfAttempt, ExecutorOpener, JobType
+from uws.service.changes import Changes
+from uws.service.jobs import JobService
+from uws.service.reports import Reports
+from uws.service.upkeep import Upkeep
+from uws.settings import UwsSettings
+from uws.store import SqlStore
+from uws.web import JobListResource, JobListSettings
+from uws.worker.control import Control
+
+STANDARD_ID = "ivo://ivoa.net/std/UWS#rest-1.1"
+
+
+async def open_jobs(
+    resources: Resources,
+    *,
+    job_types: Mapping[str, JobType] | None = None,
+    open_executor: ExecutorOpener | None = None,
+) -> JobService:
+    """Open the jobs of a process: store, news, executor and what looks after them; closed with ``resources.stack``.
+
+    Parameters
+    ----------
+    resources
+        What the process shares.
+    job_types
+        The types of job; those that are installed, if not given.
+    open_executor
+        Who runs jobs; the plugin that the settings name, if not given.
+    """
+    settings, policy, stack = resources.settings, policy_of(resources), resources.stack
+    hub = await open_hub(resources.db, notify_directory(settings), stack)
+    changes = Changes(SqlStore(resources.db), hub, resources.clock)
+    reports, results = Reports(changes, policy), results_of(settings)
+
+    async def ended(dispatch: Dispatch, why: EndOfAttempt) -> None:
+        control.executor_is_free()
+        if why is not EndOfAttempt.REPORTED:
+            await reports.ended(dispatch, why)
+
+    opener = open_executor or _installed_executor(settings)
+    executor = await opener(resources, ended)
+    control = Control(Upkeep(changes, results, executor, policy))
+    hub.listen(control.hear)
+    stack.push_async_callback(executor.close)
+    await stack.enter_async_context(control.running())
+    return JobService(
+        changes,
+        hub,
+        results,
+        job_types=installed_job_types() if job_types is None else job_types,
+        policy=policy,
+        random=os.urandom,
+    )
+
+
+JOBS: Shared[JobService] = Shared("uws.jobs", open_jobs)
+"""The jobs of this process, for every service that has a job list."""
+
+
+async def add_job_list(
+    app: web.Application,
+    resources: Resources,
+    *,
+    path: str,
+    job_type: str | None,
+    render_error: ErrorRenderer | None = None,
+) -> JobService:
+    """Mount a job list on an application, as TAP does with ``/async``.
+
+    Parameters
+    ----------
+    app
+        An application made by `penstock.edge.app.new_service_app`, which renders the errors of requests.
+    resources
+        What the process shares.
+    path
+        Where in the application, with a slash at the start.
+    job_type
+        The type of every job of the list, by the name of its plugin; None makes a list of all types.
+    render_error
+        Renders the error document of a job at its /error; text or problem+json, if not given.
+    """
+    service = await resources.shared(JOBS)
+    mount_job_list(app, resources, service, path=path, job_type=job_type, render_error=render_error)
+    return service
+
+
+def mount_job_list(
+    app: web.Application,
+    resources: Resources,
+    service: JobService,
+    *,
+    path: str,
+    job_type: str | None,
+    render_error: ErrorRenderer | None = None,
+) -> None:
+    """Mount a job list of a service that is open already; see `add_job_list`."""
+    fixed = service.job_types.get(job_type) if job_type else None
+    own = resources.settings.section(UwsSettings)
+    settings = JobListSettings(
+        urls=resources.urls,
+        authenticator=resources.authenticator,
+        render_error=render_error or negotiated_error,
+        limits=ParameterLimits(max_file_bytes=own.max_file_bytes, max_body_bytes=2 * own.max_file_bytes),
+        job_type=job_type,
+        dali=fixed is not None and not fixed.validate_at_creation,
+    )
+    JobListResource(service, settings).add_to(app, path)
+
+    async def stop_waiting(_app: web.Application) -> None:
+        service.stop_waiting()
+
+    app.on_shutdown.append(stop_waiting)
+
+
+def make_app(resources: Resources, service: JobService) -> web.Application:
+    """Make the application of all jobs: ``/jobs``, ``/jobtypes`` and the VOSI endpoints."""
+    app = new_service_app(negotiated_error)
+    mount_job_list(app, resources, service, path="/jobs", job_type=None)
+    add_catalogue(app, service.job_types)
+
+    async def availability() -> Availability:
+        problems = [problem for problem in (await resources.readiness.problems()).values() if problem]
+        return Availability(available=not problems, notes=tuple(problems))
+
+    def base_url(request: web.Request) -> str:
+        resource = request.match_info.route.resource
+        return resources.urls.absolute(request, (resource.canonical if resource else "").rpartition("/")[0])
+
+    add_vosi(
+        app,
+        base_url=base_url,
+        capabilities=lambda base: capabilities_document(_capabilities(base)),
+        availability=availability,
+        changed=datetime.now(UTC),
+    )
+    return app
+
+
+async def create_app(**given: Any) -> web.Application:
+    """Make the application of all jobs, with everything that it needs, for somebody else's aiohttp application.
+
+    Job types are the installed plugins. What is opened here is closed when the application is cleaned up::
+
+        async def main() -> web.Application:
+            app = web.Application()
+            app.add_subapp("/uws", await create_app(data_dir=Path("jobs"), base_url="https://jobs.example.org"))
+            return app
+
+        web.run_app(main(), handler_cancellation=True)
+
+    Parameters
+    ----------
+    given
+        Settings of `penstock.settings.Settings`, which win over the environment: ``data_dir``, ``database_url``.
+
+    Raises
+    ------
+    penstock.settings.SettingsError
+        A setting is wrong or does not fit the world.
+    """
+    async with AsyncExitStack() as stack:
+        resources = await stack.enter_async_context(open_resources(load(**given)))
+        app = await _open(resources)
+        closing = stack.pop_all()
+
+    async def close(_app: web.Application) -> None:
+        await closing.aclose()
+
+    app.on_cleanup.append(close)
+    return app
+
+
+async def _open(resources: Resources) -> web.Application:
+    return make_app(resources, await resources.shared(JOBS))
+
+
+def _installed_executor(settings: Settings) -> ExecutorOpener:
+    opener: ExecutorOpener = Registry(Group.EXECUTORS, object).get(settings.executor)  # type: ignore[assignment]  # what the group holds
+    return opener
+
+
+def _capabilities(base_url: str) -> tuple[Capability, ...]:
+    jobs = Capability(
+        standard_id=STANDARD_ID,
+        interfaces=(Interface(access_url=f"{base_url}/jobs", use="base", role="std", version="1.1"),),
+        description="Asynchronous jobs of every type that /jobtypes lists; JOBTYPE names the type of a new one.",
+    )
+    return (jobs, *vosi_capabilities(base_url))
+
+
+def _describe(_settings: Settings, base_url: str) -> Description:
+    return Description(
+        title="Universal Worker Service",
+        text="Runs asynchronous jobs and tells how they are doing, in XML and JSON.",
+        capabilities=_capabilities(base_url),
+    )
+
+
+service = Service(
+    name="uws",
+    path="/uws",
+    open=_open,
+    describe=_describe,
+    settings=UwsSettings,
+    migrations="uws.migrations",
+    schema="uws",
+)
+"""The service plugin."""

@@ -1,0 +1,1 @@
+"""The use-cases of UWS: load, decide, compare-and-set, perform effects."""

@@ -1,0 +1,8 @@
+"""Jobs in a database."""
+
+from __future__ import annotations
+
+from uws.store.sql import SqlStore
+from uws.store.tables import Tables
+
+__all__ = ["SqlStore", "Tables"]

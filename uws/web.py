@@ -1,0 +1,357 @@
+"""The resources of UWS over HTTP: the URI tree of UWS 1.1 s2.2.1 below any path of any application."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import orjson
+from aiohttp import web
+
+from penstock.auth.principal import Authenticator
+from penstock.dali.errors import Forbidden, NotFound, ServiceError, UsageError
+from penstock.dali.media import Document, negotiate_document
+from penstock.dali.params import Parameters
+from penstock.dali.values import format_timestamp
+from penstock.edge.errors import ErrorRenderer
+from penstock.edge.files import ServedFile, serve_file
+from penstock.edge.params import ParameterLimits, read_parameters
+from penstock.edge.urls import Urls
+from uws.core import json, xml
+from uws.core.filters import parse_filters
+from uws.core.job import Job, JobParameter, Phase
+from uws.core.wait import parse_wait
+from uws.orders import CREATION, Control, Order, parse_destruction, read_order
+from uws.ports import JobType
+from uws.representations import describe, html
+from uws.service.access import Access
+from uws.service.jobs import Given, JobService, parse_action
+from uws.service.policy import parse_duration
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_XML = {"xml": "application/xml", "text-xml": "text/xml"}
+_LIVE = {"Cache-Control": "no-store", "Vary": "Accept"}
+_JOB_CONTROL: tuple[Control, ...] = ("PHASE", "DESTRUCTION", "EXECUTIONDURATION", "RUNID", "ACTION")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobListSettings:
+    """How a job list is served.
+
+    `job_type` None makes a list of all types. `dali` makes it a DALI-async resource, which takes no parameters at the
+    URL of a job (DALI 1.2 s2.1).
+    """
+
+    urls: Urls
+    authenticator: Authenticator
+    render_error: ErrorRenderer
+    limits: ParameterLimits
+    job_type: str | None = None
+    dali: bool = False
+
+
+class JobListResource:
+    """The handlers of one job list.
+
+    Parameters
+    ----------
+    service
+        The use-cases.
+    settings
+        How the list is served.
+    """
+
+    def __init__(self, service: JobService, settings: JobListSettings) -> None:
+        self._service = service
+        self._settings = settings
+
+    def add_to(self, app: web.Application, path: str) -> None:
+        """Add the resources below `path`; every one answers with and without a slash at its end."""
+        job = f"{path}/{{job_id}}"
+        get: dict[str, Handler] = {
+            path: self.list_jobs,
+            job: self.show_job,
+            f"{job}/phase": self.show_phase,
+            f"{job}/executionduration": self.show_duration,
+            f"{job}/destruction": self.show_destruction,
+            f"{job}/error": self.show_error,
+            f"{job}/quote": self.show_quote,
+            f"{job}/owner": self.show_owner,
+            f"{job}/results": self.show_results,
+            f"{job}/results/{{result_id}}": self.show_result,
+            f"{job}/parameters": self.show_parameters,
+            f"{job}/parameters/{{name}}": self.show_parameter,
+        }
+        post: dict[str, Handler] = {
+            path: self.create,
+            job: self.post_to_job,
+            f"{job}/phase": self.set_phase,
+            f"{job}/executionduration": self.set_duration,
+            f"{job}/destruction": self.set_destruction,
+            f"{job}/parameters": self.update_parameters,
+        }
+        for ending in ("", "/"):
+            for place, handler in get.items():
+                app.router.add_get(place + ending, handler)
+            for place, handler in post.items():
+                app.router.add_post(place + ending, handler)
+            app.router.add_delete(job + ending, self.delete_job)
+            app.router.add_put(f"{job}/parameters/{{name}}{ending}", self.put_parameter)
+
+    async def list_jobs(self, request: web.Request) -> web.StreamResponse:
+        """List the jobs that the caller may see."""
+        params = await read_parameters(request)
+        form = _form(request, params)
+        jobs = await self._service.list_jobs(parse_filters(params), await self._access(request))
+        url = self._list_url(request)
+        document = describe.job_list(jobs, url)
+        match form:
+            case "json":
+                return _json(json.jobs_to_json(document) | {"_links": {"self": url}})
+            case "html":
+                return _page(html.list_page(document))
+            case _:
+                return _xml(xml.jobs_to_xml(document), form)
+
+    async def create(self, request: web.Request) -> web.StreamResponse:
+        """Create a job and redirect to it (UWS 1.1 s2.2.3.1)."""
+        access = await self._access(request)
+        fixed = self._settings.job_type
+        naming: tuple[Control, ...] = () if fixed else ("JOBTYPE",)
+        order = await read_order(request, self._settings.limits, (*CREATION, *naming))
+        if fixed is None and "JOBTYPE" not in order.control:
+            order = _with_type(order)
+        job = await self._service.create(order.new_job(fixed or order.need("JOBTYPE")), access)
+        return _see_other(f"{self._list_url(request)}/{job.id}")
+
+    async def show_job(self, request: web.Request) -> web.StreamResponse:
+        """Show a job; WAIT blocks until its phase changes (UWS 1.1 s2.2.1.2)."""
+        params = await read_parameters(request)
+        form, wish, access = _form(request, params), parse_wait(params), await self._access(request)
+        job_id = request.match_info["job_id"]
+        job = await (self._service.get(job_id, access) if wish is None else self._service.wait(job_id, wish, access))
+        url = self._job_url(request)
+        document = describe.job_document(job, url, self._type_of(job))
+        match form:
+            case "json":
+                hints = {"_links": describe.links(job, url), "_actions": describe.actions(job.phase)}
+                return _json(json.job_to_json(document) | hints)
+            case "html":
+                return _page(html.job_page(document, url))
+            case _:
+                return _xml(xml.job_to_xml(document), form)
+
+    async def post_to_job(self, request: web.Request) -> web.StreamResponse:
+        """Delete, control or, outside DALI lists, change a job (UWS 1.1 s2.2.3.2, DALI 1.2 s2.1)."""
+        order = await read_order(request, self._settings.limits, _JOB_CONTROL)
+        if "ACTION" in order.control:
+            if order.control["ACTION"].strip().upper() != "DELETE":
+                raise UsageError("The only ACTION is DELETE.")
+            return await self.delete_job(request)
+        if not order.control and not order.names_parameters:
+            raise UsageError("The request asks for nothing: say ACTION=DELETE, PHASE=RUN or PHASE=ABORT.")
+        if order.names_parameters:
+            if self._settings.dali:
+                raise Forbidden("Parameters of the job are posted to its /parameters.")
+            await self._service.update_parameters(*self._target(request), order.given, await self._access(request))
+        await self._control(request, order)
+        return _see_other(self._job_url(request))
+
+    async def delete_job(self, request: web.Request) -> web.StreamResponse:
+        """Delete a job and redirect to the list (UWS 1.1 s2.2.3.2)."""
+        await self._service.delete(*self._target(request), await self._access(request))
+        return _see_other(self._list_url(request))
+
+    async def show_phase(self, request: web.Request) -> web.StreamResponse:
+        """Show the phase."""
+        job = await self._job(request)
+        return await _atom(request, "phase", job.phase.value)
+
+    async def set_phase(self, request: web.Request) -> web.StreamResponse:
+        """Run or abort the job (UWS 1.1 s2.2.3.5, s2.2.3.6)."""
+        return await self._post_control(request, "PHASE")
+
+    async def show_duration(self, request: web.Request) -> web.StreamResponse:
+        """Show executionDuration."""
+        job = await self._job(request)
+        return await _atom(request, "executionDuration", job.execution_duration_s)
+
+    async def set_duration(self, request: web.Request) -> web.StreamResponse:
+        """Set executionDuration (UWS 1.1 s2.2.3.4)."""
+        return await self._post_control(request, "EXECUTIONDURATION")
+
+    async def show_destruction(self, request: web.Request) -> web.StreamResponse:
+        """Show the destruction time."""
+        time = (await self._job(request)).destruction
+        return await _atom(request, "destruction", None if time is None else format_timestamp(time))
+
+    async def set_destruction(self, request: web.Request) -> web.StreamResponse:
+        """Set the destruction time (UWS 1.1 s2.2.3.3)."""
+        return await self._post_control(request, "DESTRUCTION")
+
+    async def show_quote(self, request: web.Request) -> web.StreamResponse:
+        """Show when the job should be done."""
+        time = (await self._job(request)).quote
+        return await _atom(request, "quote", None if time is None else format_timestamp(time))
+
+    async def show_owner(self, request: web.Request) -> web.StreamResponse:
+        """Show whose job it is."""
+        return await _atom(request, "ownerId", (await self._job(request)).owner)
+
+    async def show_error(self, request: web.Request) -> web.StreamResponse:
+        """Show why the job failed, with status 200 (DALI 1.2 s5.2)."""
+        job = await self._job(request)
+        if job.error is None:
+            raise NotFound(f"The job is {job.phase} and has no error.")
+        response = self._settings.render_error(request, JobError(job.error.message), 200)
+        response.headers.update(_LIVE)
+        return response
+
+    async def show_results(self, request: web.Request) -> web.StreamResponse:
+        """List the results (UWS 1.1 s2.2.2.3)."""
+        job, form = await self._job(request), _form(request, await read_parameters(request))
+        items = describe.result_items(job, self._job_url(request))
+        if form == "json":
+            return _json({"results": list(map(json.result_to_json, items))})
+        return _xml(xml.results_to_xml(items), form)
+
+    async def show_result(self, request: web.Request) -> web.StreamResponse:
+        """Send a result."""
+        job, wanted = await self._job(request), request.match_info["result_id"]
+        for result in job.results:
+            if result.id == wanted:
+                path = self._service.results.path(result.blob)
+                file = ServedFile(path=path, media_type=result.media_type, checksum=result.blob.replace("/", "-"))
+                return await serve_file(request, file)
+        raise NotFound(f"The job is {job.phase} and has no result {wanted[:60]!r}.")
+
+    async def show_parameters(self, request: web.Request) -> web.StreamResponse:
+        """List the parameters (UWS 1.1 s2.2.2.4)."""
+        job, form = await self._job(request), _form(request, await read_parameters(request))
+        items = describe.parameter_items(job, self._job_url(request))
+        if form == "json":
+            return _json({"parameters": list(map(json.parameter_to_json, items))})
+        return _xml(xml.parameters_to_xml(items), form)
+
+    async def update_parameters(self, request: web.Request) -> web.StreamResponse:
+        """Change parameters while the job is PENDING (UWS 1.1 s2.1.11)."""
+        order = await read_order(request, self._settings.limits, _JOB_CONTROL)
+        if misplaced := sorted(order.control.keys() - {"RUNID"}):
+            raise UsageError(f"{misplaced[0]} is no parameter of the job; it has a resource of its own.")
+        await self._service.update_parameters(*self._target(request), order.given, await self._access(request))
+        return _see_other(self._job_url(request))
+
+    async def show_parameter(self, request: web.Request) -> web.StreamResponse:
+        """Send the value of a parameter; ``item=2`` asks for the second of several."""
+        found = _pick(await self._job(request), request)
+        if found.blob is None:
+            return web.Response(text=found.value, headers={**_LIVE, "X-Content-Type-Options": "nosniff"})
+        path = self._service.results.path(found.blob)
+        media_type = found.media_type or "application/octet-stream"
+        return await serve_file(request, ServedFile(path=path, media_type=media_type))
+
+    async def put_parameter(self, request: web.Request) -> web.StreamResponse:
+        """Set the value of a parameter to the body, as it is (UWS 1.1 s2.1.11)."""
+        name = request.match_info["name"]
+        try:
+            value = (await request.read()).decode()
+        except UnicodeDecodeError as error:
+            raise UsageError("The value of a parameter is UTF-8 text.") from error
+        given = Given(run_id=value) if name.upper() == "RUNID" else Given(parameters=((name, value),))
+        await self._service.update_parameters(*self._target(request), given, await self._access(request))
+        return _see_other(self._job_url(request))
+
+    async def _post_control(self, request: web.Request, name: Control) -> web.StreamResponse:
+        order = await read_order(request, self._settings.limits, (name,))
+        order.need(name)
+        await self._control(request, order)
+        return _see_other(self._job_url(request))
+
+    async def _control(self, request: web.Request, order: Order) -> None:
+        target, access = self._target(request), await self._access(request)
+        if (duration := order.control.get("EXECUTIONDURATION")) is not None:
+            await self._service.set_duration(*target, parse_duration(duration), access)
+        if (destruction := order.control.get("DESTRUCTION")) is not None:
+            await self._service.set_destruction(*target, parse_destruction(destruction), access)
+        if (action := order.control.get("PHASE")) is not None:
+            change = self._service.run if parse_action(action) is Phase.QUEUED else self._service.abort
+            await change(*target, access)
+
+    async def _access(self, request: web.Request) -> Access:
+        caller = await self._settings.authenticator.authenticate(request.headers)
+        return Access(caller=caller, job_type=self._settings.job_type)
+
+    async def _job(self, request: web.Request) -> Job:
+        return await self._service.get(*self._target(request), await self._access(request))
+
+    def _target(self, request: web.Request) -> tuple[str]:
+        return (request.match_info["job_id"],)
+
+    def _type_of(self, job: Job) -> JobType | None:
+        return self._service.job_types.get(job.type)
+
+    def _list_url(self, request: web.Request) -> str:
+        """Return the absolute URL of the list, wherever the application is mounted."""
+        resource = request.match_info.route.resource
+        canonical = resource.canonical if resource else request.path
+        return self._settings.urls.absolute(request, canonical.partition("/{")[0].rstrip("/"))
+
+    def _job_url(self, request: web.Request) -> str:
+        return f"{self._list_url(request)}/{quote(request.match_info['job_id'], safe='')}"
+
+
+class JobError(ServiceError):
+    """The error of a job, whose message has its label already."""
+
+    def labelled(self) -> str:
+        """Return the message as it is."""
+        return self.message
+
+
+def _with_type(order: Order) -> Order:
+    """Take TYPE for the type of the job where JOBTYPE is not given."""
+    named = [value for name, value in order.parameters if name.upper() == "TYPE"]
+    if len(named) != 1:
+        raise UsageError("Say once with JOBTYPE which type of job to create; /uws/jobtypes lists them.")
+    rest = tuple((name, value) for name, value in order.parameters if name.upper() != "TYPE")
+    return Order(control={**order.control, "JOBTYPE": named[0]}, parameters=rest, parts=order.parts)
+
+
+def _form(request: web.Request, params: Parameters, *, atom: bool = False) -> Document:
+    headers = request.headers
+    asked = params.single("RESPONSEFORMAT")
+    return negotiate_document(headers.get("Accept"), headers.get("Sec-Fetch-Dest"), asked, atom=atom)
+
+
+def _pick(job: Job, request: web.Request) -> JobParameter:
+    name = request.match_info["name"]
+    found = [parameter for parameter in job.parameters if parameter.id.upper() == name.upper()]
+    item = request.query.get("item", "1")
+    if not (item.isascii() and item.isdigit()) or not 0 < int(item[:9]) <= len(found):
+        raise NotFound(f"The job has no parameter {name[:60]!r}.")
+    return found[int(item) - 1]
+
+
+async def _atom(request: web.Request, name: str, value: str | int | None) -> web.Response:
+    if _form(request, await read_parameters(request), atom=True) == "json":
+        return _json({name: value})
+    return web.Response(text="" if value is None else str(value), headers=_LIVE)
+
+
+def _json(document: object) -> web.Response:
+    return web.Response(body=orjson.dumps(document), content_type="application/json", headers=_LIVE)
+
+
+def _xml(document: bytes, form: Document) -> web.Response:
+    media_type = _XML.get(form, "application/xml")
+    return web.Response(body=document, content_type=media_type, charset="UTF-8", headers=_LIVE)
+
+
+def _page(text: str) -> web.Response:
+    policy = {"Content-Security-Policy": "default-src 'none'; form-action 'self'"}
+    return web.Response(text=text, content_type="text/html", headers=_LIVE | policy)
+
+
+def _see_other(location: str) -> web.Response:
+    return web.Response(status=303, headers={"Location": location, "Cache-Control": "no-store"})

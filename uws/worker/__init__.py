@@ -1,0 +1,1 @@
+"""Where jobs run, and what looks after them."""

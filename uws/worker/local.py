@@ -1,0 +1,166 @@
+"""Jobs on this host: one process for each attempt, forked by a zygote (see `uws.worker.zygote`)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from penstock.service import Resources
+from uws.ports import AttemptEnded, Dispatch, EndOfAttempt
+from uws.settings import UwsSettings
+
+PRELOAD = "uws.worker_app:preload"
+_RESPAWN_PAUSE_S = 1.0
+_CLOSING_GRACE_S = 0.5
+_CLOSING_PATIENCE_S = 2.0
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # a process with threads cannot be forked safely
+_log = structlog.get_logger(__name__)
+
+
+class LocalExecutor:
+    """An `Executor` of processes on this host.
+
+    Parameters
+    ----------
+    ended
+        Called when an attempt no longer runs.
+    max_running
+        How many attempts run at once.
+    greeting
+        The zygote's first command.
+    """
+
+    def __init__(self, ended: AttemptEnded, *, max_running: int, greeting: dict[str, Any]) -> None:
+        self._ended = ended
+        self._max_running = max_running
+        self._greeting = greeting
+        self._running: dict[Dispatch, asyncio.Event] = {}
+        self._ready = asyncio.Event()
+        self._zygote: asyncio.subprocess.Process | None = None
+        self._closing = False
+        self._supervisor: asyncio.Task[None] | None = None
+        self._reports: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def open(cls, resources: Resources, ended: AttemptEnded, *, preload: str = PRELOAD) -> LocalExecutor:
+        """Open the executor; the zygote gets ready while the server already serves."""
+        settings = resources.settings
+        own = settings.section(UwsSettings)
+        greeting = {
+            "preload": preload,
+            "payload": settings.model_dump_json(),
+            "kill_after_s": own.kill_after_s,
+        }
+        executor = cls(ended, max_running=own.max_running or os.cpu_count() or 1, greeting=greeting)
+        executor._supervisor = asyncio.create_task(executor._supervise(), name="uws-zygote")
+        return executor
+
+    def capacity(self) -> int:
+        """Return how many more attempts it takes now."""
+        return 0 if self._closing else max(0, self._max_running - len(self._running))
+
+    async def start(self, dispatch: Dispatch) -> None:
+        """Start an attempt, as soon as the zygote is ready."""
+        if dispatch in self._running:
+            return
+        await self._ready.wait()
+        self._running[dispatch] = asyncio.Event()
+        await self._tell({"start": [dispatch.job_id, dispatch.attempt]})
+
+    async def stop(self, job_id: str) -> None:
+        """Stop whatever runs for the job, its descendants too, and return when they are gone."""
+        ends = [end for dispatch, end in self._running.items() if dispatch.job_id == job_id]
+        if ends:
+            await self._tell({"stop": job_id})
+            await asyncio.gather(*(end.wait() for end in ends))
+
+    async def close(self) -> None:
+        """Stop everything and release the attempts."""
+        self._closing = True
+        await self._tell({"close": _CLOSING_GRACE_S})
+        if self._zygote is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSING_PATIENCE_S):
+                    await self._zygote.wait()
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.wait({self._supervisor})
+        await asyncio.gather(*self._reports, return_exceptions=True)
+
+    async def _tell(self, command: dict[str, Any]) -> None:
+        zygote = self._zygote
+        if zygote is None or zygote.stdin is None:
+            return
+        with suppress(ConnectionError):
+            zygote.stdin.write(json.dumps(command).encode() + b"\n")
+            await zygote.stdin.drain()
+
+    async def _supervise(self) -> None:
+        """Keep a zygote alive."""
+        while not self._closing:
+            try:
+                await self._live_with_zygote()
+            finally:
+                self._ready.clear()
+                self._bury_all()
+            if not self._closing:
+                _log.error("zygote_died")
+                await asyncio.sleep(_RESPAWN_PAUSE_S)
+
+    async def _live_with_zygote(self) -> None:
+        self._zygote = zygote = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "uws.worker.zygote",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=_ONE_THREAD | os.environ,
+            start_new_session=True,  # Ctrl-C is for the server, which then tells the zygote
+        )
+        try:
+            await self._tell(self._greeting)
+            if zygote.stdout is not None:
+                async for line in zygote.stdout:
+                    self._hear(json.loads(line))
+            await zygote.wait()
+        finally:
+            if zygote.returncode is None:
+                zygote.kill()
+                await zygote.wait()
+
+    def _hear(self, answer: dict[str, Any]) -> None:
+        match answer:
+            case {"ready": True}:
+                self._ready.set()
+            case {"ended": [str(job_id), int(attempt), int(status)]}:
+                self._bury(Dispatch(job_id=job_id, attempt=attempt), status)
+
+    def _bury(self, dispatch: Dispatch, status: int) -> None:
+        end = self._running.pop(dispatch, None)
+        if end is None:
+            return
+        end.set()
+        why = EndOfAttempt.VANISHED
+        if status == 0:
+            why = EndOfAttempt.REPORTED
+        elif self._closing:
+            why = EndOfAttempt.RELEASED
+        task = asyncio.create_task(self._report(dispatch, why))
+        self._reports.add(task)
+        task.add_done_callback(self._reports.discard)
+
+    def _bury_all(self) -> None:
+        for dispatch in list(self._running):
+            self._bury(dispatch, -1)
+
+    async def _report(self, dispatch: Dispatch, why: EndOfAttempt) -> None:
+        try:
+            await self._ended(dispatch, why)
+        except Exception:  # noqa: BLE001  # the reaper: the lease will tell, if we cannot
+            _log.exception("end_of_attempt_not_reported", job_id=dispatch.job_id, attempt=dispatch.attempt)
