@@ -21,6 +21,7 @@ class Group(StrEnum):
     EXECUTORS = "penstock.executors"
     LAKES = "penstock.lakes"
     TAP_TABLES = "penstock.tap_tables"
+    AUTHENTICATORS = "penstock.authenticators"
 
 
 class PluginError(Exception):

@@ -7,12 +7,14 @@ else from the TOML file (``port = 8080``, ``[tap]`` ``maxrec_default = 10000``),
 from __future__ import annotations
 
 import os
+import re
+import socket
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, create_model, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -20,10 +22,15 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as SourceError
+from sqlalchemy.engine import URL
+
+from penstock.auth.addresses import host_of, is_protected
 
 S = TypeVar("S", bound="Section")
 CONFIG_VARIABLE = "PENSTOCK_CONFIG"
 DEFAULT_CONFIG = Path("penstock.toml")
+_BASE_URL = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%-]+)*/*")
 
 
 class SettingsError(Exception):
@@ -34,6 +41,58 @@ class Section(BaseModel):
     """The settings of one service: a subclass, with a default for every member."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Issuer(BaseModel):
+    """An OpenID Connect issuer whose access tokens are believed; groups of all issuers share one space of names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(description="The issuer, exactly as its tokens spell it in `iss`")
+    audiences: tuple[str, ...] = Field(
+        min_length=1, description="A token is for this service if its `aud` holds one of these"
+    )
+    name: str = Field(
+        "",
+        validate_default=True,
+        pattern=r"^[A-Za-z0-9.-]{0,80}$",
+        description="What follows the @ in the names of its users, who lose their jobs if it changes; unset: its host",
+    )
+    groups_claims: tuple[str, ...] = Field(
+        ("wlcg.groups", "groups"),
+        description="Where a token tells groups, the first that it has: a claim, or a path of claims joined by dots",
+    )
+    admin_groups: tuple[str, ...] = Field((), description="Groups whose members may do everything")
+
+    @field_validator("url")
+    @classmethod
+    def _protected_url(cls, value: str) -> str:
+        if not is_protected(value) or "?" in value:
+            raise ValueError("must be an https:// URL without query and fragment (http:// on this machine only)")
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _host_if_unset(cls, value: str, info: ValidationInfo) -> str:
+        return value or host_of(info.data.get("url", ""))
+
+
+class OidcSettings(Section):
+    """Who may sign in, where `authenticator` is ``oidc``."""
+
+    issuers: tuple[Issuer, ...] = Field(
+        default=(), description="The OpenID Connect issuers whose access tokens are believed"
+    )
+
+    @field_validator("issuers")
+    @classmethod
+    def _distinct(cls, issuers: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
+        for kind in ("url", "name"):
+            values = [getattr(issuer, kind) for issuer in issuers]
+            twice = next((value for value in values if values.count(value) > 1), None)
+            if twice is not None:
+                raise ValueError(f"two issuers have the {kind} {twice!r}: give each its own")
+        return issuers
 
 
 class Settings(BaseSettings):
@@ -63,6 +122,8 @@ class Settings(BaseSettings):
     )
     lake: str = Field("local", description="Which data lake, by the name of its plugin")
     executor: str = Field("local", description="Who runs jobs, by the name of its plugin")
+    authenticator: str = Field("anonymous", description="Who tells callers apart, by the name of its plugin")
+    oidc: OidcSettings = OidcSettings()
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least level that is logged"
@@ -71,9 +132,15 @@ class Settings(BaseSettings):
     @field_validator("base_url")
     @classmethod
     def _plain_base_url(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
+        if not value:
+            return None
+        if not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
-        return value.rstrip("/") if value else None
+        if not _BASE_URL.fullmatch(value):
+            raise ValueError(
+                "must be http:// or https://, a host, and perhaps a port and a path, such as https://x.org/vo"
+            )
+        return value.rstrip("/")
 
     @classmethod
     def settings_customise_sources(
@@ -96,9 +163,24 @@ class Settings(BaseSettings):
         raise SettingsError(f"no service with {kind.__name__} is installed")
 
     @property
+    def own_url(self) -> str:
+        """The base URL where no request says which one its client used: in jobs and on the terminal."""
+        return self.base_url or f"http://{_url_host(self.host)}:{self.port}"
+
+    @property
     def database(self) -> str:
         """The database's URL, whether given or the embedded default."""
-        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'penstock.db'}"
+        if self.database_url:
+            return self.database_url
+        url = URL.create("sqlite", database=str(self.data_dir.absolute() / "penstock.db"))
+        return url.render_as_string()
+
+
+def _url_host(host: str) -> str:
+    """Return the host part of a URL for an address that is listened on; a wildcard is not one that a client can use."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
 
 
 def config_file() -> Path | None:
@@ -134,8 +216,11 @@ def load_settings(sections: Mapping[str, type[Section]], **given: Any) -> Settin
         return kind(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
+        # The arm of a union that refused is no part of the name.
+        name = ".".join(str(part) for part in first["loc"] if "[" not in str(part))
         raise SettingsError(f"setting {name}: {first['msg'].removeprefix('Value error, ')}") from error
+    except SourceError as error:
+        raise SettingsError(f"{error}: a list or a group in the environment is written as JSON") from error
     except ValueError as error:
         raise SettingsError(f"{path or 'settings'}: {error}") from error
 

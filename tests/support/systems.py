@@ -1,0 +1,37 @@
+"""Real systems that tests need: missing ones skip loudly, or fail where PENSTOCK_TEST_REQUIRE_SYSTEMS is set."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / "shared"
+
+
+def missing(what: str, how: str) -> None:
+    """Skip the running test because a system is not installed; fail instead where all systems are demanded."""
+    message = f"{what} is not installed: {how}"
+    if os.environ.get("PENSTOCK_TEST_REQUIRE_SYSTEMS"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def require_stilts() -> str:
+    """Return the path of the stilts command."""
+    found = shutil.which("stilts")
+    if found is None:
+        missing("STILTS", "apt install stilts")
+    assert found
+    return found
+
+
+def require_shared(*parts: str) -> Path:
+    """Return a file of the official material that stands beside a checkout; skip where it is absent."""
+    path = SHARED.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"{path.name}: the official schemas do not stand beside this checkout")
+    return path
