@@ -1,0 +1,1 @@
+"""The checks, a module or more for each standard."""
