@@ -1,0 +1,60 @@
+"""Whether a value is of the family that its place wants; what cannot be told for certain passes."""
+
+from __future__ import annotations
+
+from penstock.votable.model import Field
+from tap_proxy.adql import ast
+from tap_proxy.adql.bound import Bound, Call, Shape, Value
+from tap_proxy.adql.errors import AdqlSemanticError
+from tap_proxy.adql.kinds import Kind, kind_of, number, shape_of
+
+_TEXTUAL = frozenset({Kind.STRING, Kind.TIMESTAMP, Kind.GEOMETRY})
+_NAMES = {
+    Kind.NUMBER: "a number",
+    Kind.STRING: "a string",
+    Kind.TIMESTAMP: "a timestamp",
+    Kind.GEOMETRY: "a geometry",
+    Kind.BOOLEAN: "a truth value",
+    Kind.OTHER: "an array",
+}
+
+
+def is_null(bound: Bound) -> bool:
+    """Tell whether a value is the word NULL."""
+    return isinstance(bound, Value) and bound.value is None
+
+
+def describe(field: Field) -> str:
+    """Name a type in words."""
+    return shape_of(field) or _NAMES[kind_of(field)]
+
+
+def require_number(bound: Bound, written: ast.ValueExpression) -> Bound:
+    """Return the value if arithmetic can take it; a truth value counts as 1 or 0."""
+    kind = kind_of(bound.field)
+    if kind is Kind.BOOLEAN:
+        return Call("TRUTH", (bound,), number("int"))
+    if is_null(bound) or kind is Kind.NUMBER:
+        return bound
+    raise AdqlSemanticError(f"a number is wanted here, and this is {describe(bound.field)}", written.span)
+
+
+def require_text(bound: Bound, written: ast.ValueExpression) -> Bound:
+    """Return the value if it can be written as a string."""
+    if isinstance(bound, Shape):
+        raise AdqlSemanticError("a string is wanted here, and this is a geometry", written.span)
+    return bound
+
+
+def require(bound: Bound, kind: Kind, written: ast.ValueExpression, advice: str) -> None:
+    """Check an argument of a user-defined function."""
+    found = kind_of(bound.field)
+    if is_null(bound) or found is kind or found is Kind.OTHER:
+        return
+    if {found, kind} <= _TEXTUAL and not isinstance(bound, Shape):
+        return
+    if {found, kind} == {Kind.NUMBER, Kind.BOOLEAN}:
+        return
+    raise AdqlSemanticError(
+        f"{_NAMES[kind]} is wanted here, and this is {describe(bound.field)}: {advice}", written.span
+    )

@@ -1,0 +1,56 @@
+"""Works out values that the query itself fixes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from tap_proxy.adql.bound import Bound, Calculation, Call, Value
+from tap_proxy.adql.kinds import is_integer
+
+
+def constant(bound: Bound) -> float | None:
+    """Return a number that is the same for every row, or None if it is not or cannot be told."""
+    match bound:
+        case Value():
+            return None if isinstance(bound.value, str | None) else float(bound.value)
+        case Call(name="NEGATE"):
+            operand = constant(bound.arguments[0])
+            return None if operand is None else -operand
+        case Calculation():
+            return _calculated(bound)
+        case _:
+            return None
+
+
+def constants(bounds: Iterable[Bound]) -> tuple[float, ...] | None:
+    """Return numbers that are all the same for every row, or None."""
+    numbers = []
+    for bound in bounds:
+        value = constant(bound)
+        if value is None:
+            return None
+        numbers.append(value)
+    return tuple(numbers)
+
+
+def _calculated(bound: Calculation) -> float | None:
+    operands = constants(bound.operands)
+    # Whole numbers divide in the database's way, which is left to it.
+    divides_whole = "/" in bound.operators and is_integer(bound.field)
+    if operands is None or divides_whole:
+        return None
+    result, *others = operands
+    for operator, other in zip(bound.operators, others, strict=True):
+        match operator:
+            case "+":
+                result += other
+            case "-":
+                result -= other
+            case "*":
+                result *= other
+            case _ if other != 0:
+                result /= other
+            case _:
+                return None
+    return result if math.isfinite(result) else None

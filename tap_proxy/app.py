@@ -1,0 +1,173 @@
+"""The composition root of the TAP service: the only place that knows all its parts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiohttp import web
+from sqlalchemy.engine import URL
+
+from penstock.dali.errors import ServiceError
+from penstock.dali.examples import examples_document
+from penstock.db import async_url
+from penstock.edge.app import new_service_app
+from penstock.edge.errors import votable_error
+from penstock.edge.vosi import add_vosi
+from penstock.plugins import Group, Registry
+from penstock.service import Description, Resources, Service, Shared
+from penstock.settings import Settings
+from penstock.tables import Schema
+from penstock.vosi import Availability, Capability, capabilities_document
+from tap_proxy.adql.sqlite_functions import SQLITE_FUNCTIONS
+from tap_proxy.core.capabilities import Promises, tap_capabilities
+from tap_proxy.core.examples import examples_for
+from tap_proxy.core.formats import TAP_FORMATS
+from tap_proxy.core.request import RowLimits
+from tap_proxy.core.tap_schema import NAME, TAP_SCHEMA
+from tap_proxy.jobs import query_job
+from tap_proxy.ports import TapSource
+from tap_proxy.service import TapService
+from tap_proxy.settings import TapSettings
+from tap_proxy.sources.postgres import PostgresSource, open_pool
+from tap_proxy.sources.sqlite import SqliteSource
+from tap_proxy.store import publish
+from tap_proxy.translation import compiler, table_names
+from tap_proxy.web import add_examples, add_front_page, add_sync
+from uws.app import add_job_list
+from uws.ports import JobContext
+
+PATH = "/tap"
+TITLE = "TAP"
+TEXT = "Queries in ADQL on the observations and files of a data lake (TAP 1.1)."
+
+
+async def _open_engine(resources: Resources) -> TapService:
+    """Open the process's one `TapService`, for requests and for jobs."""
+    settings = resources.settings.section(TapSettings)
+    schemas = _published(resources.schemas)
+    await publish(resources.db, schemas)
+    source = await _open_source(resources, schemas, settings)
+    resources.stack.push_async_callback(source.close)
+    return TapService(
+        compile=compiler(schemas, source.dialect),
+        source=source,
+        limits=_row_limits(settings),
+        cached_queries=settings.cached_queries,
+        links_url=settings.links_url,
+    )
+
+
+ENGINE = Shared("tap", _open_engine)
+
+
+async def _open_source(resources: Resources, schemas: Sequence[Schema], settings: TapSettings) -> TapSource:
+    url = resources.db.url
+    if resources.db.dialect == "sqlite":
+        return SqliteSource(
+            Path(url.database or ""),
+            tables=table_names(schemas),
+            functions=SQLITE_FUNCTIONS,
+            connections=settings.connections,
+            queue_time_limit_s=settings.queue_time_limit_s,
+        )
+    dsn = _dsn(async_url(settings.database_url) if settings.database_url else url)
+    pool = await open_pool(dsn, connections=settings.connections, search_path=NAME)
+    return PostgresSource(pool, queue_time_limit_s=settings.queue_time_limit_s)
+
+
+def _dsn(url: URL) -> str:
+    """Return the URL as asyncpg itself reads it: without a driver, TLS as libpq spells it."""
+    tls = url.query.get("ssl")
+    if tls is not None:
+        url = url.difference_update_query(["ssl"]).update_query_dict({"sslmode": tls})
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+async def open_service(resources: Resources) -> web.Application:
+    """Make the application of the service."""
+    engine = await resources.shared(ENGINE)
+    settings, opened = resources.settings.section(TapSettings), resources.clock()
+    schemas = _published(resources.schemas)
+    app = new_service_app(votable_error)
+
+    def base_url(request: web.Request) -> str:
+        return resources.urls.absolute(request, PATH)
+
+    async def availability() -> Availability:
+        try:
+            await engine.source.ping()
+        except ServiceError as error:
+            return Availability(available=False, notes=(error.message,))
+        return Availability(available=True, up_since=opened)
+
+    async def tables() -> Sequence[Schema]:
+        return schemas
+
+    add_vosi(
+        app,
+        base_url=base_url,
+        capabilities=lambda base: capabilities_document(_capabilities(schemas, settings, base)),
+        availability=availability,
+        changed=opened,
+        tables=tables,
+    )
+    add_sync(app, engine, settings, urls=resources.urls, clock=resources.clock)
+    await add_job_list(app, resources, path="/async", job_type=QUERY_TAP.name, render_error=votable_error)
+    add_examples(app, examples_document("Queries to start from", examples_for(schemas)))
+    add_front_page(app, base_url, TITLE, TEXT)
+    await resources.stack.enter_async_context(_in_background(engine.warm_up()))
+    return app
+
+
+@asynccontextmanager
+async def _in_background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def describe(settings: Settings, base_url: str) -> Description:
+    """Say what the service offers at a base URL."""
+    offered: Registry[tuple[Schema, ...]] = Registry(Group.TAP_TABLES, tuple)
+    schemas = _published([schema for plugin in offered.all().values() for schema in plugin])
+    return Description(
+        title=TITLE,
+        text=TEXT,
+        capabilities=_capabilities(schemas, settings.section(TapSettings), base_url),
+        resource_type="vs:CatalogService",
+        tables=schemas,
+    )
+
+
+def _published(schemas: Sequence[Schema]) -> tuple[Schema, ...]:
+    return (*schemas, TAP_SCHEMA)
+
+
+def _row_limits(settings: TapSettings) -> RowLimits:
+    return RowLimits(default=settings.maxrec_default, hard=settings.maxrec_hard)
+
+
+def _capabilities(schemas: Sequence[Schema], settings: TapSettings, base_url: str) -> tuple[Capability, ...]:
+    promises = Promises(rows=_row_limits(settings), job_time_limit_s=int(settings.job_time_limit_s))
+    return tap_capabilities(base_url, schemas=schemas, formats=TAP_FORMATS, promises=promises)
+
+
+async def _engine_of(context: JobContext) -> TapService:
+    return await context.resources.shared(ENGINE)
+
+
+QUERY_TAP = query_job(_engine_of)
+
+service = Service(
+    name="tap",
+    path=PATH,
+    open=open_service,
+    describe=describe,
+    settings=TapSettings,
+    migrations="tap_proxy.migrations",
+    schema=NAME,
+)

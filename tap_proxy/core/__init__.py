@@ -1,0 +1,1 @@
+"""TAP 1.1 made executable: parameters, formats, metadata. No I/O."""

@@ -1,0 +1,93 @@
+"""What the service says it can do (TAPRegExt 1.0, TAP 1.1 s2.4); nothing that it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from penstock.dali.formats import FormatTable
+from penstock.regext import DataLimits, Interface, Language, LanguageFeatures, OutputFormat, TableAccess
+from penstock.regext import TimeLimits as Times
+from penstock.tables import Schema
+from penstock.vosi import Capability, vosi_capabilities
+from tap_proxy.adql import FUNCTIONS
+from tap_proxy.core.request import RowLimits
+
+TAP_STANDARD_ID = "ivo://ivoa.net/std/TAP"
+EXAMPLES_STANDARD_ID = "ivo://ivoa.net/std/DALI#examples"
+REGEXT = "ivo://ivoa.net/std/TAPRegExt"
+
+_VERSIONS = (("2.1", "ivo://ivoa.net/std/ADQL#v2.1"), ("2.0", "ivo://ivoa.net/std/ADQL#v2.0"))
+_VOTABLE_IDS = {"TABLEDATA": f"{REGEXT}#output-votable-td", "BINARY2": f"{REGEXT}#output-votable-binary2"}
+# COALESCE works too; its key (features-adql-conditional) is not told, since validators in use know an older list.
+_FEATURES = {
+    "adqlgeo": "POINT CIRCLE POLYGON BOX REGION CONTAINS INTERSECTS DISTANCE AREA CENTROID COORD1 COORD2 COORDSYS",
+    "adql-string": "LOWER UPPER ILIKE",
+    "adql-sets": "UNION EXCEPT INTERSECT",
+    "adql-common-table": "WITH",
+    "adql-type": "CAST",
+    "adql-unit": "IN_UNIT",
+    "adql-offset": "OFFSET",
+}
+_DATA_MODELS = {"ivoa.obscore": (("ObsCore-1.1", "ivo://ivoa.net/std/ObsCore#core-1.1"),)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promises:
+    """The limits that the capabilities tell; times are in seconds."""
+
+    rows: RowLimits
+    job_time_limit_s: int
+
+
+def tap_capabilities(
+    base_url: str, *, schemas: Sequence[Schema], formats: FormatTable, promises: Promises
+) -> tuple[Capability, ...]:
+    """Return all capabilities of the service at `base_url`."""
+    access = TableAccess(
+        data_models=tuple(_data_models(schemas)),
+        languages=(
+            Language(
+                name="ADQL",
+                versions=_VERSIONS,
+                description="ADQL 2.1; the constructs that it took over from 2.0 are accepted too",
+                features=_features(),
+            ),
+        ),
+        output_formats=tuple(_output_formats(formats)),
+        execution_duration=Times(default_s=promises.job_time_limit_s, hard_s=promises.job_time_limit_s),
+        output_limit=DataLimits(unit="row", default=promises.rows.default, hard=promises.rows.hard),
+    )
+    tap = Capability(
+        standard_id=TAP_STANDARD_ID,
+        interfaces=(Interface(access_url=base_url, use="base", role="std", version="1.1"),),
+        extension=access,
+    )
+    examples = Capability(
+        standard_id=EXAMPLES_STANDARD_ID,
+        interfaces=(Interface(access_url=f"{base_url}/examples", type="vr:WebBrowser", use="full"),),
+    )
+    return (tap, *vosi_capabilities(base_url, tables=True), examples)
+
+
+def _features() -> tuple[LanguageFeatures, ...]:
+    """Return the optional parts of the language (TAPRegExt 1.0 s2.4, ADQL 2.1 s4)."""
+    own = [(each.signature, each.description) for each in FUNCTIONS if each.refusal is None]
+    optional = [
+        LanguageFeatures(type=f"{REGEXT}#features-{kind}", features=tuple((form, None) for form in forms.split()))
+        for kind, forms in _FEATURES.items()
+    ]
+    return (LanguageFeatures(type=f"{REGEXT}#features-udf", features=tuple(own)), *optional)
+
+
+def _data_models(schemas: Sequence[Schema]) -> Iterable[tuple[str, str]]:
+    published = {f"{schema.name}.{table.name}".lower() for schema in schemas for table in schema.tables}
+    for table, models in _DATA_MODELS.items():
+        if table in published:
+            yield from models
+
+
+def _output_formats(formats: FormatTable) -> Iterable[OutputFormat]:
+    for row in formats:
+        ivo_id = _VOTABLE_IDS.get(row.format.serialization) if row.format.serialization else None
+        yield OutputFormat(mime=row.format.media_type, aliases=row.aliases, ivo_id=ivo_id)

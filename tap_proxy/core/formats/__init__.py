@@ -1,0 +1,37 @@
+"""The forms in which results are written (TAP 1.1 s2.7.3); one row of `_WRITERS` per form, the default first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from penstock.dali.formats import CSV, HTML, JSON, PARQUET, TSV, Format, FormatRow, FormatTable, votable_rows
+from tap_proxy.core.formats.arrow import ArrowStreamWriter, ParquetWriter
+from tap_proxy.core.formats.delimited import CsvWriter, TsvWriter
+from tap_proxy.core.formats.html import HtmlWriter
+from tap_proxy.core.formats.json import JsonWriter
+from tap_proxy.core.formats.model import ResultHead, ResultWriter
+from tap_proxy.core.formats.votable import VotableResultWriter
+
+ARROW = FormatRow(
+    format=Format(key="arrow", media_type="application/vnd.apache.arrow.stream", extension="arrows"), aliases=("arrow",)
+)
+TAP_FORMATS = FormatTable([*votable_rows("TABLEDATA", "BINARY2"), CSV, TSV, JSON, HTML, PARQUET, ARROW])
+
+_WRITERS: dict[str, Callable[[ResultHead], ResultWriter]] = {
+    "csv": CsvWriter,
+    "tsv": TsvWriter,
+    "json": JsonWriter,
+    "html": HtmlWriter,
+    "parquet": ParquetWriter,
+    "arrow": ArrowStreamWriter,
+}
+
+
+def new_writer(output: Format, head: ResultHead) -> ResultWriter:
+    """Return a writer of the form for one result."""
+    if output.serialization is not None:
+        return VotableResultWriter(head, output.serialization)
+    return _WRITERS[output.key](head)
+
+
+__all__ = ["TAP_FORMATS", "new_writer"]

@@ -1,0 +1,84 @@
+"""VOTable results, with the service descriptors that lead from rows to DataLink (DataLink 1.1 s4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+import pyarrow as pa
+
+from penstock.dali.formats import Serialization as Named
+from penstock.votable.document import Document, Info, Param, Serialization, ServiceDescriptor
+from penstock.votable.model import Field
+from penstock.votable.stream import VOTableWriter
+from tap_proxy.core.formats.model import Outcome, ResultHead
+
+LINKS_STANDARD_ID = "ivo://ivoa.net/std/DataLink#links-1.1"
+LINKS_TYPE = "application/x-votable+xml;content=datalink"
+PUBLISHER_DID_UTYPES = frozenset({"obscore:curation.publisherdid"})
+
+
+class VotableResultWriter:
+    """Writes a VOTable; a failure on the way is told after the table (DALI 1.2 s5.4.2)."""
+
+    tells_failure: ClassVar[bool] = True
+
+    def __init__(self, head: ResultHead, serialization: Named) -> None:
+        fields, services = link_services(head.fields, head.links_url)
+        document = Document(
+            fields=fields,
+            infos=tuple(Info(name=name, value=value) for name, value in head.infos),
+            services=services,
+        )
+        self._writer = VOTableWriter(document, Serialization(serialization))
+
+    def begin(self) -> bytes:
+        """Return the document up to the rows."""
+        return self._writer.begin()
+
+    def rows(self, batch: pa.RecordBatch) -> bytes:
+        """Return the rows of a batch."""
+        return self._writer.rows(batch)
+
+    def end(self, outcome: Outcome) -> bytes:
+        """Return the rest of the document, with a trailing QUERY_STATUS where it is not OK."""
+        return self._writer.end(outcome.status, outcome.message)
+
+
+def link_services(
+    fields: tuple[Field, ...], links_url: str | None
+) -> tuple[tuple[Field, ...], tuple[ServiceDescriptor, ...]]:
+    """Return the fields, columns of publisher DIDs given an XML ID, and a descriptor for each such column.
+
+    A column is known by its utype, which an alias or a join does not change. Without such a column there is none:
+    the descriptor takes the identifier from the row (DataLink 1.1 s4).
+    """
+    if links_url is None:
+        return fields, ()
+    marked: list[Field] = []
+    services: list[ServiceDescriptor] = []
+    for field in fields:
+        if (field.utype or "").lower() in PUBLISHER_DID_UTYPES and field.datatype in ("char", "unicodeChar"):
+            number = len(services) + 1
+            field = replace(field, id=f"publisher_did_{number}")  # the field as it goes out
+            services.append(_links_service(f"links_{number}", f"publisher_did_{number}", links_url))
+        marked.append(field)
+    return tuple(marked), tuple(services)
+
+
+def _links_service(service_id: str, column_id: str, links_url: str) -> ServiceDescriptor:
+    return ServiceDescriptor(
+        id=service_id,
+        name="links",
+        description="Replicas of the dataset and what belongs to it",
+        params=(
+            _text("standardID", LINKS_STANDARD_ID),
+            _text("accessURL", links_url),
+            _text("contentType", LINKS_TYPE),
+        ),
+        inputs=(Param(name="ID", datatype="char", arraysize="*", ucd="meta.id;meta.main", ref=column_id),),
+    )
+
+
+def _text(name: str, value: str) -> Param:
+    return Param(name=name, datatype="char", arraysize="*", value=value)

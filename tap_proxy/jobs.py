@@ -1,0 +1,67 @@
+"""A query as a UWS job: the same service, its result written to a file (TAP 1.1 s2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+
+from penstock.settings import Settings
+from tap_proxy.core.formats import TAP_FORMATS
+from tap_proxy.core.request import LANGUAGES, read_query
+from tap_proxy.service import Run, TapService
+from tap_proxy.settings import TapSettings
+from uws.ports import JobContext, JobType, ParameterSpec, ResultSpec
+
+Engine = Callable[[JobContext], Awaitable[TapService]]
+"""Gives the process's one `TapService`."""
+
+RESULT_ID = "result"
+
+_PARAMETERS = (
+    ParameterSpec(name="LANG", description="Language of the query", required=True, options=LANGUAGES),
+    ParameterSpec(name="QUERY", description="The query", required=True),
+    ParameterSpec(name="RESPONSEFORMAT", description="Form of the result, by its short name or media type"),
+    ParameterSpec(name="FORMAT", description="Another name of RESPONSEFORMAT"),
+    ParameterSpec(name="MAXREC", type="integer", description="Most rows of the result", minimum=0),
+    ParameterSpec(name="RUNID", description="A word of the caller's, kept with the job"),
+)
+
+
+def _base_url(settings: Settings) -> str:
+    """Return where the host is reached; a job has no request that could tell."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return settings.base_url or f"http://{host}:{settings.port}"
+
+
+def query_job(engine: Engine) -> JobType:
+    """Return the job type of a TAP query."""
+
+    async def run(context: JobContext) -> None:
+        # Parameters are checked here and not before (TAP 1.1 s2.7).
+        service = await engine(context)
+        settings = context.resources.settings.section(TapSettings)
+        query = read_query(context.parameters, formats=TAP_FORMATS, limits=service.limits)
+        limits = Run(
+            now=context.resources.clock(),
+            base_url=_base_url(context.resources.settings),
+            time_limit_s=settings.job_time_limit_s,
+            tell_failure=False,
+        )
+        async with aclosing(service.answer(query, limits)) as pieces:
+            # The result is opened when the query is known to be right.
+            first = await anext(pieces)
+            async with context.result(RESULT_ID, query.format.media_type) as result:
+                await result.write(first)
+                async for piece in pieces:
+                    await result.write(piece)
+
+    return JobType(
+        name="query.tap",
+        version="1.1",
+        title="TAP query",
+        description="An ADQL query on the tables of the TAP service (TAP 1.1).",
+        run=run,
+        parameters=_PARAMETERS,
+        results=(ResultSpec(id=RESULT_ID, description="The rows"),),
+        validate_at_creation=False,
+    )

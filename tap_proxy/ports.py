@@ -1,0 +1,97 @@
+"""The ports of TAP: what a place that answers queries must do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from penstock.dali.errors import ServiceError
+from penstock.db import Dialect
+from penstock.votable.model import Field
+
+
+class QueryTimeout(ServiceError):
+    """A query took longer than it may, with the time in which its rows were taken; `limit_s` is in seconds."""
+
+    status_hint = 504
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(
+            f"The query took longer than {limit_s:g} s and was stopped; narrow it, or run it as a job under /async."
+        )
+
+
+BASE_MARK = "\x02base\x02"
+"""What stands in SQL, within a quoted string, for the base URL of the host."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A query in the words of a source.
+
+    Parameters
+    ----------
+    sql
+        The SQL, with placeholders as the source's driver has them.
+    params
+        Their values, in order.
+    fields
+        The columns of the result, in order.
+    """
+
+    sql: str
+    params: Sequence[Any]
+    fields: tuple[Field, ...]
+
+    def at(self, base_url: str) -> Statement:
+        """Return the statement with the base URL in the place of its marks."""
+        if BASE_MARK not in self.sql:
+            return self
+        return replace(self, sql=self.sql.replace(BASE_MARK, base_url.replace("'", "''")))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some rows of a result; `last` says that no more follow, so that a small result goes out in one piece."""
+
+    rows: pa.RecordBatch
+    last: bool
+
+
+class TapSource(Protocol):
+    """A place that answers queries, and cannot write."""
+
+    dialect: Dialect
+
+    def open(self, statement: Statement, *, maxrows: int, time_limit_s: float) -> AsyncGenerator[Part, None]:
+        """Run a query and yield its rows, the first soon, no more than `maxrows` of them; at least one part.
+
+        Closing the generator, or cancelling its consumer, ends the query at the source too.
+
+        Raises
+        ------
+        QueryTimeout
+            The query, with the time in which its rows were taken, exceeds `time_limit_s` (seconds).
+        UsageError
+            The source refuses the query because of its values, such as a division by zero.
+        ServiceUnavailable
+            The source cannot be reached, or is busy.
+        """
+        ...
+
+    async def ping(self) -> None:
+        """Do nothing if the source answers.
+
+        Raises
+        ------
+        ServiceUnavailable
+            It does not.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back everything."""
+        ...

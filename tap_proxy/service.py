@@ -1,0 +1,197 @@
+"""The one use-case of TAP: a query in, the bytes of its result out, in constant memory.
+
+Sync and async share it. Up to the first piece every error is raised, so that the caller can still be given an error
+document; later ones are told at the end of the document where the format can (DALI 1.2 s5.4.2), else raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+import pyarrow as pa
+import structlog
+
+from penstock.dali.errors import ServiceError
+from penstock.dali.values import format_timestamp
+from penstock.votable.document import QueryStatus
+from tap_proxy.core.formats import new_writer
+from tap_proxy.core.formats.model import Outcome, ResultHead, ResultWriter
+from tap_proxy.core.request import RowLimits, TapQuery
+from tap_proxy.ports import QueryTimeout, Statement, TapSource
+from tap_proxy.prefetch import prefetched
+
+Compile = Callable[[str, int], Statement]
+"""Turns ADQL into a statement that gives at most so many rows; raises `UsageError` where it cannot."""
+
+TAP_STANDARD_ID = "ivo://ivoa.net/std/TAP"
+LINKS_PATH = "/datalink/links"
+LONG_QUERY_LENGTH = 4096
+SMALL_BATCH_ROWS = 256
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The circumstances of one query.
+
+    Parameters
+    ----------
+    now
+        When it was asked.
+    base_url
+        Where the host is reached, without a slash at its end.
+    time_limit_s
+        How long it may take, in seconds, with the time in which its rows are taken.
+    tell_failure
+        Tell a failure after the first row inside the document, rather than raise it.
+    """
+
+    now: datetime
+    base_url: str
+    time_limit_s: float
+    tell_failure: bool = True
+
+
+class TapService:
+    """Answers queries.
+
+    Parameters
+    ----------
+    compile
+        The translator, bound to the published tables.
+    source
+        Where translated queries run.
+    limits
+        How many rows a result has at most.
+    cached_queries
+        How many translations are kept.
+    links_url
+        The DataLink resource that results refer to; None for that of the same host.
+    """
+
+    def __init__(
+        self,
+        *,
+        compile: Compile,  # noqa: A002  # the word for it
+        source: TapSource,
+        limits: RowLimits,
+        cached_queries: int,
+        links_url: str | None,
+    ) -> None:
+        self.source = source
+        self.limits = limits
+        self._compile_anew = compile
+        self._compile_cached = lru_cache(maxsize=cached_queries)(compile)
+        self._links_url = links_url
+
+    async def warm_up(self) -> None:
+        """Translate something, so that the first caller need not wait while the parser makes its tables."""
+        await asyncio.to_thread(self._compile_anew, "SELECT table_name FROM tap_schema.tables", 1)
+
+    async def answer(self, query: TapQuery, run: Run) -> AsyncGenerator[bytes, None]:
+        """Run a query and yield its result, the first piece as soon as there are rows or there is an end.
+
+        Raises
+        ------
+        UsageError
+            The query is wrong.
+        QueryTimeout
+            It takes longer than it may.
+        ServiceUnavailable, InternalError
+            The source fails.
+        """
+        statement = await self._compiled(query, run)
+        writer = new_writer(query.format, self._head(query, statement, run))
+        if query.maxrec == 0:
+            # Metadata are wanted, and nothing need be executed (DALI 1.2 s4.3.4).
+            yield writer.begin() + writer.end(_overflow(0))
+            return
+        async with aclosing(self._results(query, statement, writer, run)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _compiled(self, query: TapQuery, run: Run) -> Statement:
+        # One row more than wanted tells whether rows were dropped: OVERFLOW is set only then (TAP 1.1 s2.7.4).
+        maxrows = query.maxrec + 1
+        if len(query.text) <= LONG_QUERY_LENGTH:
+            return self._compile_cached(query.text, maxrows)
+        try:
+            async with asyncio.timeout(run.time_limit_s):
+                return await asyncio.to_thread(self._compile_anew, query.text, maxrows)
+        except TimeoutError as error:
+            raise QueryTimeout(run.time_limit_s) from error
+
+    def _head(self, query: TapQuery, statement: Statement, run: Run) -> ResultHead:
+        """Say what the result is (DALI 1.2 s5.4.3)."""
+        infos = [
+            ("standardID", TAP_STANDARD_ID),
+            ("request_date", format_timestamp(run.now)),
+            ("QUERY", query.text),
+            ("LANG", query.language),
+            ("MAXREC", str(query.maxrec)),
+        ]
+        if query.runid is not None:
+            infos.append(("RUNID", query.runid))
+        return ResultHead(
+            fields=statement.fields, infos=tuple(infos), links_url=self._links_url or run.base_url + LINKS_PATH
+        )
+
+    async def _results(
+        self, query: TapQuery, statement: Statement, writer: ResultWriter, run: Run
+    ) -> AsyncGenerator[bytes, None]:
+        parts = self.source.open(statement.at(run.base_url), maxrows=query.maxrec + 1, time_limit_s=run.time_limit_s)
+        counter = _Counter(query.maxrec)
+        waiting = writer.begin()
+        try:
+            async with aclosing(prefetched(parts)) as coming:
+                async for part in coming:
+                    piece = waiting + await _written(writer, counter.cut(part.rows))
+                    if part.last or counter.full:
+                        yield piece + writer.end(counter.outcome())
+                        return
+                    waiting = b""
+                    yield piece
+        except ServiceError as error:
+            if waiting or not (run.tell_failure and writer.tells_failure):
+                raise
+            _log.warning("result_broke_off", error=error.message, rows=counter.rows)
+            yield writer.end(Outcome(status=QueryStatus.ERROR, message=error.labelled()))
+
+
+class _Counter:
+    """Counts rows up to a limit."""
+
+    def __init__(self, maxrec: int) -> None:
+        self.rows = 0
+        self.full = False
+        self._maxrec = maxrec
+
+    def cut(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return what of a batch is within the limit."""
+        left = self._maxrec - self.rows
+        self.full = batch.num_rows > left
+        kept = batch.slice(0, left) if self.full else batch
+        self.rows += kept.num_rows
+        return kept
+
+    def outcome(self) -> Outcome:
+        return _overflow(self._maxrec) if self.full else Outcome(status=QueryStatus.OK)
+
+
+def _overflow(maxrec: int) -> Outcome:
+    return Outcome(
+        status=QueryStatus.OVERFLOW,
+        message=f"The result was cut at {maxrec} rows by MAXREC or the limits of the service.",
+    )
+
+
+async def _written(writer: ResultWriter, batch: pa.RecordBatch) -> bytes:
+    if batch.num_rows <= SMALL_BATCH_ROWS:
+        return writer.rows(batch)
+    return await asyncio.to_thread(writer.rows, batch)

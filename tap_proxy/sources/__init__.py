@@ -1,0 +1,1 @@
+"""Places that answer queries: each a module, each a `tap_proxy.ports.TapSource`."""

@@ -1,0 +1,154 @@
+"""Queries on PostgreSQL: a server-side cursor in a read-only transaction, cancelled when nobody waits any more.
+
+The session itself is read-only and has a statement_timeout, should this process be gone; a role that may only SELECT
+(setting ``tap.database_url``) is the lock that no fault of ours can open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pyarrow as pa
+import structlog
+
+from penstock.dali.errors import InternalError, ServiceError, ServiceUnavailable, UsageError
+from penstock.db import Dialect
+from penstock.votable.model import Field
+from tap_proxy.ports import Part, QueryTimeout, Statement
+from tap_proxy.sources.columns import FIRST_ROWS, Row, batch_of, batch_sizes
+
+_log = structlog.get_logger(__name__)
+
+
+class PostgresSource:
+    """Answers queries from one PostgreSQL database.
+
+    Parameters
+    ----------
+    pool
+        Connections made by `open_pool`.
+    queue_time_limit_s
+        How long a query waits for a connection, in seconds.
+    """
+
+    dialect: Dialect = "postgresql"
+
+    def __init__(self, pool: asyncpg.Pool, *, queue_time_limit_s: float) -> None:
+        self._pool = pool
+        self._queue_time_limit_s = queue_time_limit_s
+
+    async def open(self, statement: Statement, *, maxrows: int, time_limit_s: float) -> AsyncGenerator[Part, None]:
+        """Run a query and yield its rows (`tap_proxy.ports.TapSource`)."""
+        deadline = asyncio.get_running_loop().time() + time_limit_s
+        async with self._transaction(time_limit_s) as connection:
+            async with _within(deadline, time_limit_s):
+                cursor = await connection.cursor(statement.sql, *statement.params)
+            for size in batch_sizes(maxrows):
+                async with _within(deadline, time_limit_s):
+                    records = await cursor.fetch(size)
+                last = len(records) < size
+                yield Part(await _batch_of(records, statement.fields), last)
+                if last:
+                    break
+
+    async def ping(self) -> None:
+        """Run the least of queries (`tap_proxy.ports.TapSource`)."""
+        statement = Statement(sql="SELECT 1", params=(), fields=(Field(name="one", datatype="int"),))
+        async with aclosing(self.open(statement, maxrows=1, time_limit_s=5)) as parts:
+            async for _ in parts:
+                pass
+
+    async def close(self) -> None:
+        """Close all connections, cutting off queries that still run."""
+        self._pool.terminate()
+
+    @asynccontextmanager
+    async def _transaction(self, time_limit_s: float) -> AsyncGenerator[Any, None]:
+        connection = await self._acquire()
+        try:
+            await connection.execute(
+                f"BEGIN TRANSACTION READ ONLY; SET LOCAL statement_timeout = {math.ceil(time_limit_s * 1000)}"
+            )
+            try:
+                yield connection
+            finally:
+                if not connection.is_closed():
+                    await connection.execute("ROLLBACK")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            raise _as_service_error(error, time_limit_s) from error
+        finally:
+            await self._pool.release(connection)
+
+    async def _acquire(self) -> Any:
+        try:
+            return await self._pool.acquire(timeout=self._queue_time_limit_s)
+        except TimeoutError as error:
+            raise ServiceUnavailable("Too many queries run already; try again later.", retry_after_s=10) from error
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            _log.warning("postgres_unreachable", error=str(error))
+            raise ServiceUnavailable("The database cannot be reached; try again later.", retry_after_s=30) from error
+
+
+async def open_pool(url: str, *, connections: int, search_path: str) -> asyncpg.Pool:
+    """Open connections that start every transaction read-only.
+
+    Parameters
+    ----------
+    url
+        ``postgresql://...``.
+    connections
+        How many queries run at once.
+    search_path
+        The schema with the functions that translated queries call; they name tables in full.
+    """
+    return await asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=connections,
+        reset=_leave_as_it_is,
+        server_settings={
+            "default_transaction_read_only": "on",
+            "application_name": "penstock-tap",
+            "search_path": search_path,
+        },
+    )
+
+
+async def _leave_as_it_is(_connection: Any) -> None:
+    """Save the pool's round trip: a read-only transaction that was rolled back leaves nothing to reset."""
+
+
+@asynccontextmanager
+async def _within(deadline: float, time_limit_s: float) -> AsyncGenerator[None, None]:
+    """Give up at `deadline`; asyncpg then cancels what the server does."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            yield
+    except TimeoutError as error:
+        raise QueryTimeout(time_limit_s) from error
+
+
+async def _batch_of(records: Sequence[Row], fields: tuple[Field, ...]) -> pa.RecordBatch:
+    if len(records) <= FIRST_ROWS:
+        return batch_of(records, fields)
+    return await asyncio.to_thread(batch_of, records, fields)
+
+
+def _as_service_error(error: Exception, time_limit_s: float) -> ServiceError:
+    state = getattr(error, "sqlstate", None) or ""
+    match state[:2]:
+        case "57" if state == "57014":
+            return QueryTimeout(time_limit_s)
+        case "22" | "54":  # data exception, program limit exceeded (PostgreSQL, appendix A)
+            return UsageError(f"The database refuses the query: {error}.")
+        case "" | "08" | "53" | "57":
+            _log.warning("postgres_unavailable", error=str(error))
+            return ServiceUnavailable("The database cannot be read just now; try again later.", retry_after_s=30)
+        case _:
+            _log.error("postgres_refused_translation", error=str(error), sqlstate=state)
+            return InternalError("The service could not run the query on its database; please report the query.")

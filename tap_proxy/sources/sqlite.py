@@ -1,0 +1,228 @@
+"""Queries on SQLite: read-only connections, each used by one thread at a time, interrupted when nobody waits any more.
+
+Three locks keep a query from writing: the file is opened read-only, ``query_only`` is set, and an authorizer allows
+reading the published tables and nothing else, so that a hole in the translator would show nothing that is not public.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Set
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import structlog
+
+from penstock.dali.errors import InternalError, ServiceError, ServiceUnavailable, UsageError
+from penstock.db import Dialect
+from penstock.votable.model import Field
+from tap_proxy.ports import Part, QueryTimeout, Statement
+from tap_proxy.sources.columns import batch_of, batch_sizes
+
+Functions = Mapping[str, tuple[int, Callable[..., Any]]]
+"""SQL functions that translated queries call: name -> (number of arguments, the function)."""
+
+_log = structlog.get_logger(__name__)
+_REPEAT_INTERRUPT_S = 0.02
+_BUSY_TIMEOUT_S = 5.0
+_MAX_VALUE_BYTES = 64 * 1024 * 1024
+_ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
+_FORBIDDEN_FUNCTIONS = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"})
+_CALLERS_FAULTS = ("too many", "expression tree is too large", "parser stack overflow", "integer overflow")
+
+
+class SqliteSource:
+    """Answers queries from one SQLite file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    tables
+        Names of the tables and views that may be read, as SQLite knows them.
+    functions
+        What translated queries call.
+    connections
+        How many queries run at once; more wait.
+    queue_time_limit_s
+        How long a query waits for a connection, in seconds.
+    """
+
+    dialect: Dialect = "sqlite"
+
+    def __init__(
+        self, path: Path, *, tables: Iterable[str], functions: Functions, connections: int, queue_time_limit_s: float
+    ) -> None:
+        self._path = path
+        self._tables = frozenset(tables)
+        self._functions = functions
+        self._queue_time_limit_s = queue_time_limit_s
+        self._slots = asyncio.Semaphore(connections)
+        self._idle: list[sqlite3.Connection] = []
+        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="tap-sqlite")
+        self._settling: set[asyncio.Task[None]] = set()
+
+    async def open(self, statement: Statement, *, maxrows: int, time_limit_s: float) -> AsyncGenerator[Part, None]:
+        """Run a query and yield its rows (`tap_proxy.ports.TapSource`)."""
+        deadline = asyncio.get_running_loop().time() + time_limit_s
+        await self._enter(time_limit_s)
+        run = _Run(statement)
+        try:
+            last = False
+            for size in batch_sizes(maxrows):
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        rows = await self._fetch(run, size)
+                except TimeoutError as error:
+                    raise QueryTimeout(time_limit_s) from error
+                last = rows.num_rows < size
+                yield Part(rows, last)
+                if last:
+                    break
+        finally:
+            await self._leave(run)
+
+    async def ping(self) -> None:
+        """Run the least of queries (`tap_proxy.ports.TapSource`)."""
+        statement = Statement(sql="SELECT 1", params=(), fields=(Field(name="one", datatype="int"),))
+        async with aclosing(self.open(statement, maxrows=1, time_limit_s=5)) as parts:
+            async for _ in parts:
+                pass
+
+    async def close(self) -> None:
+        """Close all connections, when the queries that were given up are through."""
+        if self._settling:
+            await asyncio.wait(set(self._settling))
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
+        self._threads.shutdown(wait=False)
+
+    async def _enter(self, time_limit_s: float) -> None:
+        try:
+            async with asyncio.timeout(min(self._queue_time_limit_s, time_limit_s)):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            raise ServiceUnavailable("Too many queries run already; try again later.", retry_after_s=10) from error
+
+    async def _fetch(self, run: _Run, size: int) -> pa.RecordBatch:
+        run.working = asyncio.get_running_loop().run_in_executor(self._threads, self._fetch_in_thread, run, size)
+        # The thread cannot be cancelled, only its query interrupted: `working` stays until it is through.
+        rows = await asyncio.shield(run.working)
+        run.working = None
+        return rows
+
+    def _fetch_in_thread(self, run: _Run, size: int) -> pa.RecordBatch:
+        try:
+            if run.cursor is None:
+                run.connection = self._idle.pop() if self._idle else self._connect()
+                run.cursor = run.connection.execute(run.statement.sql, run.statement.params)
+            rows = run.cursor.fetchmany(size)
+        except sqlite3.Error as error:
+            raise _as_service_error(error) from error
+        except OverflowError as error:
+            raise UsageError("A number in the query is too large for the database.") from error
+        return batch_of(rows, run.statement.fields)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self._path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=_BUSY_TIMEOUT_S,
+        )
+        connection.execute("PRAGMA query_only=ON")
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_VALUE_BYTES)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        for name, (arity, function) in self._functions.items():
+            connection.create_function(name, arity, function, deterministic=True)
+        private = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")} | {"sqlite_master"}
+        readable = _readable(connection, self._tables)
+        connection.set_authorizer(_authorizer(readable, private - readable))
+        return connection
+
+    async def _leave(self, run: _Run) -> None:
+        if run.working is None or run.working.done():
+            self._give_back(run)
+            return
+        # This task may be cancelled once more while the thread winds up, and the connection must still come back.
+        task = asyncio.get_running_loop().create_task(self._settle(run, run.working))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+        await asyncio.shield(task)
+
+    async def _settle(self, run: _Run, working: asyncio.Future[pa.RecordBatch]) -> None:
+        """Interrupt the query until its thread is through: an interrupt between two statements has no effect."""
+        while not working.done():
+            if run.connection is not None:
+                run.connection.interrupt()
+            await asyncio.wait({working}, timeout=_REPEAT_INTERRUPT_S)
+        working.exception()  # whatever it is, nobody waits for it
+        self._give_back(run)
+
+    def _give_back(self, run: _Run) -> None:
+        if run.cursor is not None:
+            run.cursor.close()
+        if run.connection is not None:
+            self._idle.append(run.connection)
+        self._slots.release()
+
+
+@dataclass(slots=True)
+class _Run:
+    """One query: the connection that it has, and what a thread does for it now."""
+
+    statement: Statement
+    connection: sqlite3.Connection | None = None
+    cursor: sqlite3.Cursor | None = None
+    working: asyncio.Future[pa.RecordBatch] | None = None
+
+
+def _readable(connection: sqlite3.Connection, names: Iterable[str]) -> frozenset[str]:
+    """Return the names with those of the tables that lie below the views among them."""
+    found: set[str] = set(names)
+
+    def note(action: int, first: str | None, *_rest: str | None) -> int:
+        if action == sqlite3.SQLITE_READ and first is not None:
+            found.add(first)
+        return sqlite3.SQLITE_OK
+
+    connection.set_authorizer(note)
+    for name in names:
+        quoted = name.replace('"', '""')
+        connection.execute(f'SELECT * FROM "{quoted}" LIMIT 0')  # noqa: S608  # names that we publish
+    return frozenset(found)
+
+
+def _authorizer(readable: Set[str], private: Set[str]) -> Callable[..., int]:
+    def authorize(action: int, first: str | None, second: str | None, database: str | None, _within: str | None) -> int:
+        if action == sqlite3.SQLITE_READ:
+            # Where only rows are counted, no database is named; the name may be one that the query itself made.
+            allowed = first in readable or (database is None and first not in private)
+        else:
+            allowed = action in _ALLOWED and second not in _FORBIDDEN_FUNCTIONS
+        return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
+
+    return authorize
+
+
+def _as_service_error(error: sqlite3.Error) -> ServiceError:
+    text = str(error)
+    match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_IOERR:
+            return ServiceUnavailable("The database cannot be read just now; try again later.", retry_after_s=5)
+        case sqlite3.SQLITE_INTERRUPT:
+            return ServiceUnavailable("The query was interrupted.")
+        case sqlite3.SQLITE_TOOBIG | sqlite3.SQLITE_MISMATCH:
+            return UsageError(f"The database refuses the query: {text}.")
+        case sqlite3.SQLITE_ERROR if text.lower().startswith(_CALLERS_FAULTS):
+            return UsageError(f"The database refuses the query: {text}.")
+        case _:
+            _log.error("sqlite_refused_translation", error=text)
+            return InternalError("The service could not run the query on its database; please report the query.")

@@ -1,0 +1,86 @@
+"""The HTTP face of TAP: /sync, /examples and a page for people; VOSI and /async are added by who composes it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from aiohttp import web
+
+from penstock.clock import Clock
+from penstock.dali.examples import MEDIA_TYPE
+from penstock.edge.connection import cut_connection
+from penstock.edge.pages import render_page
+from penstock.edge.params import ParameterLimits, read_parameters
+from penstock.edge.streaming import stream
+from penstock.edge.urls import Urls
+from tap_proxy.core.formats import TAP_FORMATS
+from tap_proxy.core.request import read_query
+from tap_proxy.service import Run, TapService
+from tap_proxy.settings import TapSettings
+
+STALL_S = 10.0
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+}
+_ENDPOINTS = (
+    ("sync", "answers a query at once (TAP 1.1 s2.1)"),
+    ("async", "runs queries as jobs (UWS 1.1)"),
+    ("tables", "describes the tables"),
+    ("examples", "shows queries to start from"),
+    ("capabilities", "says what the service can do"),
+    ("availability", "says whether it can do it now"),
+)
+
+
+def parameter_limits(settings: TapSettings) -> ParameterLimits:
+    """Return how much a query may send."""
+    return ParameterLimits(max_form_bytes=settings.max_query_bytes, max_body_bytes=4 * settings.max_query_bytes)
+
+
+def add_sync(app: web.Application, service: TapService, settings: TapSettings, *, urls: Urls, clock: Clock) -> None:
+    """Add ``/sync`` (TAP 1.1 s2.1)."""
+    limits = parameter_limits(settings)
+
+    async def sync(request: web.Request) -> web.StreamResponse:
+        """Run a query and send its result as it comes."""
+        query = read_query(await read_parameters(request, limits), formats=TAP_FORMATS, limits=service.limits)
+        run = Run(now=clock(), base_url=urls.base(request), time_limit_s=settings.query_time_limit_s)
+        try:
+            # The source stops a query in time; this stops a client that takes nothing.
+            async with asyncio.timeout(settings.query_time_limit_s + STALL_S):
+                return await stream(
+                    request,
+                    service.answer(query, run),
+                    content_type=query.format.media_type,
+                    headers=_PAGE_HEADERS,
+                )
+        except TimeoutError as error:
+            raise cut_connection(request, "the result was not taken in time") from error
+
+    app.router.add_get("/sync", sync)
+    app.router.add_post("/sync", sync)
+
+
+def add_examples(app: web.Application, document: bytes) -> None:
+    """Add ``/examples`` (TAP 1.1 s2.6)."""
+
+    async def examples(_request: web.Request) -> web.Response:
+        """Show queries to start from."""
+        return web.Response(body=document, content_type=MEDIA_TYPE, charset="utf-8")
+
+    app.router.add_get("/examples", examples)
+
+
+def add_front_page(app: web.Application, base_url: Callable[[web.Request], str], title: str, text: str) -> None:
+    """Add the page of the base URL (TAP 1.1 s2)."""
+
+    async def front_page(request: web.Request) -> web.Response:
+        """Say what the service is, to people."""
+        base = base_url(request)
+        endpoints = [(f"{base}/{path}", what) for path, what in _ENDPOINTS]
+        return render_page("landing.html", title=title, text=text, endpoints=endpoints)
+
+    app.router.add_get("", front_page)
+    app.router.add_get("/", front_page)

@@ -1,0 +1,127 @@
+"""The same queries on both databases must give the same answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tap_proxy.adql import PostgreSQL, SQLite, analyse, parse, translate
+from tap_proxy.adql.postgres_functions import STATEMENTS
+from tap_proxy.adql.sqlite_functions import SQLITE_FUNCTIONS
+from tests.support.postgres import fresh_database
+from tests.tap_proxy.adql.catalogues import catalogue, open_sqlite, postgres_statements
+from tests.tap_proxy.adql.differential import QUERIES
+from tests.tap_proxy.adql.generator import Generator
+
+CATALOGUE = catalogue()
+RANDOM_QUERIES = 300
+Rows = list[tuple[Any, ...]]
+
+
+async def _postgres() -> asyncpg.Connection:
+    connection = await asyncpg.connect(fresh_database())
+    for statement in STATEMENTS:
+        await connection.execute(statement)
+    for statement, rows in postgres_statements():
+        if statement.startswith("INSERT"):
+            await connection.executemany(statement, rows)
+        else:
+            await connection.execute(statement)
+    return connection
+
+
+def _sorted(rows: Rows) -> Rows:
+    return sorted(rows, key=lambda row: tuple((str(type(value)), _rounded(value)) for value in row))
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.6g}") + 0.0
+    return "" if value is None else value
+
+
+def _equal(left: Any, right: Any) -> bool:
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left == right
+    if isinstance(left, float) and isinstance(right, float):
+        return math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-9) or left == right
+    return type(left) is type(right) and left == right
+
+
+def _same(ours: Rows, theirs: Rows, *, ordered: bool) -> bool:
+    if not ordered:
+        ours, theirs = _sorted(ours), _sorted(theirs)
+    return len(ours) == len(theirs) and all(
+        len(left) == len(right) and all(map(_equal, left, right)) for left, right in zip(ours, theirs, strict=True)
+    )
+
+
+async def _differences(queries: Sequence[str]) -> list[str]:
+    sqlite, postgres = open_sqlite(), await _postgres()
+    found = []
+    for query in queries:
+        analysed = analyse(parse(query), CATALOGUE)
+        ours, theirs = translate(analysed, SQLite()), translate(analysed, PostgreSQL())
+        first = sqlite.execute(ours.sql, ours.params).fetchall()
+        second = [tuple(row) for row in await postgres.fetch(theirs.sql, *theirs.params)]
+        # truth values are numbers in one and booleans in the other
+        second = [tuple(int(value) if isinstance(value, bool) else value for value in row) for row in second]
+        if not _same(first, second, ordered=bool(analysed.query.order_by)):
+            found.append(f"{query}\n{first[:5]}\n{second[:5]}")
+    await postgres.close()
+    return found
+
+
+async def test_written_queries_give_the_same_answers() -> None:
+    assert await _differences(QUERIES) == []
+
+
+@pytest.mark.parametrize("start", [0, 1_000_000])
+async def test_random_queries_give_the_same_answers(start: int) -> None:
+    queries = [Generator(seed).query() for seed in range(start, start + RANDOM_QUERIES // 2)]
+    assert await _differences(queries) == []
+
+
+REGIONS = (
+    "circle 10 20 3",
+    "CIRCLE ICRS 10 20 1",
+    "POLYGON ICRS 8 18 12 18 12 22 8 22",
+    "polygon 0 0 30 0 30 30 15 10 0 30",
+    "point 10 20",
+    "POSITION ICRS 0 0",
+    "box 10 20 2 2",
+    "UNION ICRS (CIRCLE 1 1 1 POLYGON 8 18 12 18 12 22)",
+    "range 350 10 -5 5",
+    "junk",
+    "circle 1 2",
+    "CIRCLE GALACTIC 1 2 3",
+    "polygon 170 80 260 80 350 80 80 80",
+    "circle 100 89 5",
+    "polygon 10 20 10 20 10 20",
+    "polygon 0 0 0 10 10 10 10 0",
+    "circle 0 0 180",
+)
+
+
+async def test_helper_functions_agree() -> None:
+    connection = await _postgres()
+    for name in ("penstock_contains", "penstock_intersects"):
+        for left in REGIONS:
+            theirs = await connection.fetch(
+                f"SELECT {name}($1::text, b) FROM unnest($2::text[]) AS b", left, list(REGIONS)
+            )
+            ours = [SQLITE_FUNCTIONS[name][1](left, right) for right in REGIONS]
+            assert ours == [row[0] for row in theirs], (name, left)
+    for region in REGIONS:
+        area = await connection.fetchval("SELECT penstock_area($1::text)", region)
+        assert SQLITE_FUNCTIONS["penstock_area"][1](region) == (None if area is None else pytest.approx(area))
+    for value in (1.0, 1e14, 123456789012345.0, 1e15, 1e16, 1.5e-5, 0.0001, -1e20, 0.1 + 0.2, 1e100, -0.5, 3e-310):
+        written = await connection.fetchval("SELECT ($1::float8)::text", value)
+        assert SQLITE_FUNCTIONS["penstock_text"][1](value) == written
+    for x, y in ((5.6, 0.7), (1.0, 0.1), (-7.5, 2.0), (1e300, 3.7), (0.3, 0.1), (5.0, -3.0)):
+        assert await connection.fetchval("SELECT penstock_mod($1, $2)", x, y) == math.fmod(x, y)
+    await connection.close()

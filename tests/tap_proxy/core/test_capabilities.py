@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import re
+
+from lxml import etree
+
+from penstock.lake.catalogue import SCHEMAS as LAKE
+from penstock.vosi import capabilities_document
+from tap_proxy.adql import Catalogue, SQLite, compile_query
+from tap_proxy.core.capabilities import Promises, tap_capabilities
+from tap_proxy.core.examples import examples_for
+from tap_proxy.core.formats import TAP_FORMATS
+from tap_proxy.core.request import RowLimits
+from tap_proxy.core.tap_schema import TAP_SCHEMA
+from tests.support.systems import require_shared
+
+BASE = "https://penstock.example/tap"
+ALL = (*LAKE, TAP_SCHEMA)
+PROMISES = Promises(rows=RowLimits(default=10, hard=20), job_time_limit_s=60)
+SIGNATURE = re.compile(r"[A-Za-z][A-Za-z0-9_]*\(([^,()]+ [^,]+(, [^,()]+ [^,]+)*)?\) -> .+")
+
+
+def document(schemas=ALL) -> etree._Element:
+    capabilities = tap_capabilities(BASE, schemas=schemas, formats=TAP_FORMATS, promises=PROMISES)
+    return etree.fromstring(capabilities_document(capabilities))
+
+
+def test_the_document_is_valid() -> None:
+    etree.XMLSchema(etree.parse(require_shared("xsd", "ALL.xsd"))).assertValid(document())
+
+
+def test_there_is_one_tap_capability_with_one_standard_interface() -> None:
+    (tap,) = document().findall("capability[@standardID='ivo://ivoa.net/std/TAP']")
+    (interface,) = tap.findall("interface")
+    assert (interface.get("role"), interface.get("version")) == ("std", "1.1")
+    assert (interface.find("accessURL").get("use"), interface.findtext("accessURL")) == ("base", BASE)
+
+
+def test_every_endpoint_is_declared() -> None:
+    declared = {capability.get("standardID") for capability in document().findall("capability")}
+    vosi = {f"ivo://ivoa.net/std/VOSI#{name}" for name in ("capabilities", "availability", "tables", "tables-1.1")}
+    assert declared == {"ivo://ivoa.net/std/TAP", "ivo://ivoa.net/std/DALI#examples", *vosi}
+
+
+def test_functions_are_declared_with_their_signatures() -> None:
+    forms = [
+        form.text
+        for features in document().iter("languageFeatures")
+        if features.get("type").endswith("#features-udf")
+        for form in features.iter("form")
+    ]
+    assert forms
+    assert all(SIGNATURE.fullmatch(form) for form in forms)
+
+
+def test_every_format_is_declared_with_its_short_names() -> None:
+    told = {alias.text for alias in document().iterfind(".//outputFormat/alias")}
+    assert told == {alias for row in TAP_FORMATS for alias in row.aliases}
+
+
+def test_a_data_model_is_declared_only_with_its_table() -> None:
+    assert document((TAP_SCHEMA,)).findall(".//dataModel") == []
+
+
+def test_the_examples_are_valid_queries() -> None:
+    examples = examples_for(ALL)
+    assert len({example.id for example in examples}) == len(examples) >= 5
+    for example in examples:
+        compile_query(example.query or "", Catalogue(ALL), SQLite())
+
+
+def test_examples_of_absent_tables_are_left_out() -> None:
+    assert {table for example in examples_for((TAP_SCHEMA,)) for table in example.tables} == {"tap_schema.columns"}

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from penstock.dali.errors import UsageError
+from tests.tap_proxy.sources.builders import endless, postgres_source, rows_of, select, until
+
+
+async def test_a_cancelled_query_ends_in_the_database(postgres_url: str) -> None:
+    watcher = await asyncpg.connect(postgres_url)
+
+    async def running(count: int) -> bool:
+        sql = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(3600)%'"
+        return await watcher.fetchval(sql + " AND pid <> pg_backend_pid()") == count
+
+    async with postgres_source(postgres_url) as source:
+        task = asyncio.create_task(rows_of(source, endless(source)))
+        await until(lambda: running(1))
+        task.cancel()
+        await asyncio.wait({task})
+        await until(lambda: running(0))
+    await watcher.close()
+
+
+async def test_no_transaction_stays_open(postgres_url: str) -> None:
+    watcher = await asyncpg.connect(postgres_url)
+    async with postgres_source(postgres_url) as source:
+        await rows_of(source, select("SELECT n FROM numbers"), maxrows=10)
+        sql = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+        assert await watcher.fetchval(sql) == 0
+    await watcher.close()
+
+
+@pytest.mark.parametrize("sql", ["SELECT 1 / 0", "SELECT 2147483647 + 1", "SELECT sqrt(-1::float8)"])
+async def test_what_the_values_do_not_allow_is_the_callers_to_mend(postgres_url: str, sql: str) -> None:
+    async with postgres_source(postgres_url) as source:
+        with pytest.raises(UsageError, match="database refuses"):
+            await rows_of(source, select(sql))
