@@ -7,7 +7,7 @@ from aiohttp import web
 from datalink.core.description import TEXT, TITLE, capabilities
 from datalink.service import LinkService
 from datalink.settings import DataLinkSettings
-from datalink.web import DataLinkHandlers, render_error
+from datalink.web import DataLinkHandlers
 from penstock.edge.app import new_service_app
 from penstock.edge.vosi import add_vosi
 from penstock.service import Description, Resources, Service
@@ -21,8 +21,9 @@ async def open_datalink(resources: Resources) -> web.Application:
     """Return the application over the lake of the process."""
     settings = resources.settings.section(DataLinkSettings)
     links = LinkService(resources.lake, settings, resources.settings.authority)
-    app = new_service_app(render_error)
-    DataLinkHandlers(resources, links, PATH).add_routes(app)
+    handlers = DataLinkHandlers(resources, links, PATH)
+    app = new_service_app(handlers.render_error)
+    handlers.add_routes(app)
     started = resources.clock()
 
     async def availability() -> Availability:

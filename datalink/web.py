@@ -14,6 +14,7 @@ from datalink.core.links import FIELDS, Addresses, over_http
 from datalink.core.nearest import Hint
 from datalink.core.terms import TERMS
 from datalink.service import Caller, Found, LinkService
+from penstock.auth.middleware import principal_of
 from penstock.dali.errors import ServiceError
 from penstock.dali.formats import DATALINK, FormatTable
 from penstock.dali.params import Parameters
@@ -32,14 +33,6 @@ from penstock.votable.rows import batch_from_rows
 FORMATS = FormatTable((DATALINK,))
 LIMITS = ParameterLimits(max_form_bytes=16 * 1024 * 1024, max_parts=50_000)
 BATCH_ROWS = 2000
-
-
-def render_error(request: web.Request, error: ServiceError, status: int) -> web.Response:
-    """Render an error of the links resource as VOTable, of any other as text (DataLink 1.1 s3.4)."""
-    if not request.path.endswith("/links"):
-        return text_error(request, error, status)
-    body = error_document(fault_of(error).message(error.message))
-    return web.Response(body=body, status=status, content_type="application/x-votable+xml", charset="utf-8")
 
 
 class DataLinkHandlers:
@@ -70,17 +63,24 @@ class DataLinkHandlers:
         app.router.add_get("/data/{scope}/{name:.+}", self.data)
         app.router.add_get("/replicas/{site}/{scope}/{name:.+}", self.replica)
 
+    def render_error(self, request: web.Request, error: ServiceError, status: int) -> web.Response:
+        """Render an error of the links resource as VOTable, of any other as text (DataLink 1.1 s3.4)."""
+        if request.path != f"{self._path}/links":
+            return text_error(request, error, status)
+        body = error_document(fault_of(error).message(error.message))
+        return web.Response(body=body, status=status, content_type="application/x-votable+xml", charset="utf-8")
+
     async def links(self, request: web.Request) -> web.StreamResponse:
         """List the links of every ID (DataLink 1.1 s2.1)."""
         params = await read_parameters(request, LIMITS)
         form = FORMATS.choose(params)
-        caller = await self._caller(request, params)
+        caller = self._caller(request, params)
         chunks = self._document(params, caller, maxrec(params))
         return await stream(request, chunks, content_type=form.media_type)
 
     async def data(self, request: web.Request) -> web.Response:
         """Lead to the best replica of a file (RFC 6249 tells of the others)."""
-        caller = await self._caller(request, await read_parameters(request))
+        caller = self._caller(request, await read_parameters(request))
         did = _did(request)
         found, replica = await self._service.best(did, caller)
         target = caller.addresses.replica(did, replica)
@@ -92,7 +92,7 @@ class DataLinkHandlers:
 
     async def replica(self, request: web.Request) -> web.StreamResponse:
         """Send the bytes of a replica."""
-        caller = await self._caller(request, Parameters())
+        caller = self._caller(request, Parameters())
         found, replica = await self._service.replica(request.match_info["site"], _did(request), caller)
         assert replica.path is not None  # noqa: S101  # the service gives no other
         entry = found.entry
@@ -140,9 +140,9 @@ class DataLinkHandlers:
         _, foot = frame(caller.addresses, overflow=overflow or limit == 0)
         yield head + _rows(pending) + foot
 
-    async def _caller(self, request: web.Request, params: Parameters) -> Caller:
+    def _caller(self, request: web.Request, params: Parameters) -> Caller:
         return Caller(
-            principal=await self._resources.authenticator.authenticate(request.headers),
+            principal=principal_of(request),
             now=self._resources.clock(),
             hint=Hint.read(params),
             addresses=self._addresses(request),

@@ -7,19 +7,24 @@ Each service owns a `Namespace`: a schema in PostgreSQL, a prefix of table names
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import MetaData, Table, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.schema import SchemaItem
 
+from penstock.dali.errors import ServiceUnavailable
+
 Dialect = Literal["sqlite", "postgresql"]
 SQLITE_BUSY_TIMEOUT_MS = 30_000
+RETRY_AFTER_S = 5
 
 
 def physical_name(dialect: Dialect, schema: str, table: str) -> tuple[str | None, str]:
@@ -64,7 +69,8 @@ class Database:
         self.url = async_url(url)
         self.dialect: Dialect = "postgresql" if self.url.get_backend_name() == "postgresql" else "sqlite"
         self._write_lock = asyncio.Lock() if self.dialect == "sqlite" else None
-        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0}
+        # An error names no parameters: they may be anybody's secrets, and errors are logged.
+        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "hide_parameters": True}
         if self.dialect == "postgresql":
             options["pool_pre_ping"] = True
         self.engine: AsyncEngine = create_async_engine(self.url, **options)
@@ -77,10 +83,18 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection for reading: one consistent snapshot."""
-        async with self.engine.connect() as connection:
+        """Give a connection for reading: one consistent snapshot.
+
+        Raises
+        ------
+        ServiceUnavailable
+            The database does not answer.
+        """
+        async with self._connect() as connection:
             if self.dialect == "sqlite":
                 await connection.exec_driver_sql("BEGIN")
+            else:
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
             await connection.rollback()
 
@@ -90,15 +104,29 @@ class Database:
 
         SQLite has one writer at a time: the lock keeps this process's writers from polling for it,
         and BEGIN IMMEDIATE keeps a reader from failing when it turns writer.
+
+        Raises
+        ------
+        ServiceUnavailable
+            The database does not answer.
         """
-        if self._write_lock is None:
-            async with self.engine.begin() as connection:
-                yield connection
-            return
-        async with self._write_lock, self.engine.connect() as connection:
-            await connection.exec_driver_sql("BEGIN IMMEDIATE")
+        async with self._write_lock or nullcontext(), self._connect() as connection:
+            if self.dialect == "sqlite":
+                await connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
             await connection.commit()
+
+    @asynccontextmanager
+    async def _connect(self) -> AsyncIterator[AsyncConnection]:
+        with _outage_told():
+            try:
+                connection = await self.engine.connect()
+            except OSError as error:
+                raise _outage() from error
+            try:
+                yield connection
+            finally:
+                await connection.close()
 
     async def close(self) -> None:
         """Close every connection."""
@@ -111,14 +139,41 @@ def async_url(url: str) -> URL:
     Raises
     ------
     ValueError
-        The engine is neither SQLite nor PostgreSQL.
+        It is no URL, or the engine is neither a file of SQLite nor PostgreSQL.
     """
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        # What cannot be parsed is not repeated: it may be a part of the password.
+        raise ValueError(
+            "it is no URL; inside a name or password write : / @ as %3A %2F %40"
+        ) from None
     drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
     try:
-        return parsed.set(drivername=drivers[parsed.drivername.partition("+")[0]])
+        found = parsed.set(drivername=drivers[parsed.drivername.partition("+")[0]])
     except KeyError:
         raise ValueError(f"a database URL begins with sqlite: or postgresql:, not {parsed.drivername}:") from None
+    if found.get_backend_name() == "sqlite" and found.database in {None, "", ":memory:"}:
+        raise ValueError("SQLite needs a file, as in sqlite:////var/lib/penstock/penstock.db")
+    if "sslmode" in found.query:  # as libpq spells it
+        found = found.difference_update_query(["sslmode"]).update_query_dict({"ssl": found.query["sslmode"]})
+    return found
+
+
+@contextmanager
+def _outage_told() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise _outage() from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise _outage() from error
+        raise
+
+
+def _outage() -> ServiceUnavailable:
+    return ServiceUnavailable("The database does not answer.", retry_after_s=RETRY_AFTER_S)
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:

@@ -31,7 +31,7 @@ async def open_for(resources: Resources, services: Iterable[Service]) -> web.App
     """Publish `services`, and return the application."""
     settings = resources.settings.section(RegistrySettings)
     store = RecordStore(resources.db)
-    registry = RegistryService(store, settings, resources.settings.authority)
+    registry = RegistryService(store, settings, resources.settings.authority, own_url=resources.settings.own_url)
     started = resources.clock()
     await registry.publish(_records(resources.settings, services), started)
 

@@ -106,10 +106,13 @@ class RegistryService:
         Curation and limits.
     authority
         The naming authority that the registry manages.
+    own_url
+        The base URL of the host that the records name.
     """
 
-    def __init__(self, store: Records, settings: RegistrySettings, authority: str) -> None:
+    def __init__(self, store: Records, settings: RegistrySettings, authority: str, *, own_url: str) -> None:
         self._store = store
+        self._own_url = own_url
         self._settings = settings
         self._curation = curation_of(settings, authority)
         self._ivoid = resource_ivoid(authority, NAME)
@@ -119,7 +122,7 @@ class RegistryService:
         elements = {record.ivoid: resource_element(record, self._curation) for record in records}
         await self._store.publish(elements, format_stamp(now))
 
-    async def answer(self, pairs: Iterable[tuple[str, str]], *, base_url: str, now: datetime) -> bytes:
+    async def answer(self, pairs: Iterable[tuple[str, str]], *, base_url: str, host_url: str, now: datetime) -> bytes:
         """Answer an OAI-PMH request, errors included.
 
         Parameters
@@ -128,10 +131,12 @@ class RegistryService:
             The arguments as they came.
         base_url
             The address under which the request came.
+        host_url
+            Of the host, as the request reached it: records name it in place of its own, as Identify does.
         now
             The present instant.
         """
-        envelope = Envelope(base_url, format_stamp(now))
+        envelope = Envelope(base_url, format_stamp(now), moved=(self._own_url, host_url))
         echo: Mapping[str, str] = {}
         try:
             request = read_request(pairs)

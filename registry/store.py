@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from lxml import etree
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from penstock.dali.errors import ServiceUnavailable
 from penstock.db import Database, Dialect, Namespace
 from registry.core.envelope import Stored
 from registry.core.oai import Selection
@@ -87,7 +88,7 @@ class RecordStore:
         """Say what keeps the store from its work, None where nothing does."""
         try:
             await self.earliest()
-        except (sa.exc.SQLAlchemyError, OSError):
+        except (ServiceUnavailable, sa.exc.SQLAlchemyError):
             return "The database of the registry does not answer."
         return None
 

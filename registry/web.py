@@ -51,9 +51,13 @@ class RegistryHandlers:
     async def oai(self, request: web.Request) -> web.Response:
         """Answer an OAI-PMH request."""
         params = await read_parameters(request, LIMITS)
-        return _xml(
-            await self._service.answer(params.items(), base_url=self._base_url(request), now=self._resources.clock())
+        answer = await self._service.answer(
+            params.items(),
+            base_url=self._base_url(request),
+            host_url=self._resources.urls.base(request),
+            now=self._resources.clock(),
         )
+        return _xml(answer)
 
     async def front_page(self, request: web.Request) -> web.Response:
         """Show people where things are."""

@@ -100,7 +100,7 @@ def read_question(tree: Mapping[str, Tree]) -> Question:
     Raises
     ------
     UsageError
-        There is no task type, or a member is not of the form that the note gives it.
+        There is no task type, a member is not of the form that the note gives it, or a name cannot be printed.
     """
     tasktype = tree.get("tasktype")
     if isinstance(tasktype, list):
@@ -108,6 +108,9 @@ def read_question(tree: Mapping[str, Tree]) -> Question:
     if not isinstance(tasktype, str) or not tasktype.strip():
         raise UsageError("/tasktype: say what kind of task it is, as in tasktype=sleep; /facilities lists the kinds.")
     taskinfo, resources = (_mapping(tree, name) for name in ("taskinfo", "resources"))
+    unprintable = next((name for name in (*tree, *taskinfo, *resources) if not name.isprintable()), None)
+    if unprintable is not None:  # names come back in the answer, and XML cannot hold all of them
+        raise UsageError(f"The name {unprintable[:40]!r} has characters that cannot be printed.")
     wishes, unknown = _wishes(resources)
     return Question(
         tasktype=tasktype.strip(),

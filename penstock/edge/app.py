@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -15,32 +13,22 @@ from penstock.edge.errors import ErrorRenderer
 from penstock.edge.request_id import request_id_of
 from penstock.edge.spool import discard_spool
 
-Challenges = Callable[[web.Request], Sequence[str]]
-"""Gives the values of WWW-Authenticate, one header line each (RFC 9110 s11.6.1)."""
-
 _log = structlog.get_logger(__name__)
 _KEPT_HEADERS = ("Allow", "WWW-Authenticate", "Retry-After", "Content-Range")
 
 
-def no_challenges(request: web.Request) -> Sequence[str]:
-    """Offer no way to authenticate."""
-    return ()
-
-
-def new_service_app(render_error: ErrorRenderer, *, challenges: Challenges = no_challenges) -> web.Application:
+def new_service_app(render_error: ErrorRenderer) -> web.Application:
     """Return an empty application whose errors are rendered as the service's protocol demands.
 
     Parameters
     ----------
     render_error
         Renders every error that a handler raises or the router finds.
-    challenges
-        What a 401 tells the caller to authenticate with.
     """
-    return web.Application(middlewares=[_error_middleware(render_error, challenges)])
+    return web.Application(middlewares=[_error_middleware(render_error)])
 
 
-def _error_middleware(render_error: ErrorRenderer, challenges: Challenges) -> Middleware:
+def _error_middleware(render_error: ErrorRenderer) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
@@ -53,8 +41,6 @@ def _error_middleware(render_error: ErrorRenderer, challenges: Challenges) -> Mi
             error, status = _as_error(request, caught)
             response = render_error(request, error, status)
             _add_headers(response, caught)
-            if status == 401:
-                response.headers.extend([("WWW-Authenticate", challenge) for challenge in challenges(request)])
             return response
         finally:
             discard_spool(request)
@@ -67,7 +53,9 @@ def _as_error(request: web.Request, caught: Exception) -> tuple[ServiceError, in
     match caught:
         case ServiceError():
             if caught.status_hint >= 500:
-                _log.warning("service_error", error=caught.message, status=caught.status_hint)
+                _log.warning(
+                    "service_error", error=caught.message, status=caught.status_hint, cause=repr(caught.__cause__)
+                )
             return caught, caught.status_hint
         case web.HTTPException():
             return _from_http(request, caught), caught.status

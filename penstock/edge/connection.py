@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 
 class ResponseBroken(ConnectionResetError):
     """An answer failed after its first byte was out; the connection is cut so that the client sees it is not whole."""
+
+
+class NotHttp(logging.Filter):
+    """Keeps out of the log what aiohttp says of bytes that are no HTTP.
+
+    Any stranger can send them, with a secret among them, and the access log has a line for them.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether the record may pass."""
+        return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 
 def client_left(request: web.BaseRequest) -> bool:

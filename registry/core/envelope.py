@@ -15,7 +15,7 @@ from penstock.regext import XSI
 from registry.core.dublincore import OAI_DC, dublin_core
 from registry.core.dublincore import SCHEMA as OAI_DC_SCHEMA
 from registry.core.oai import GRANULARITY, SET, OaiError, Prefix, Verb
-from registry.core.voresource import RI, parse
+from registry.core.voresource import RI, parse, rebase
 
 OAI = "http://www.openarchives.org/OAI/2.0/"
 _SCHEMA = "http://www.openarchives.org/OAI/2.0/OAI-PMH.xsd"
@@ -67,10 +67,13 @@ class Envelope:
         The address under which the request came.
     now
         The date of the response, a stamp of whole seconds.
+    moved
+        What URLs of the host begin with in stored records, and what they shall begin with.
     """
 
-    def __init__(self, base_url: str, now: str) -> None:
+    def __init__(self, base_url: str, now: str, *, moved: tuple[str, str] = ("", "")) -> None:
         self._base_url = base_url
+        self._moved = moved
         self._root = etree.Element(f"{{{OAI}}}OAI-PMH", nsmap={"oai": OAI, "xsi": XSI})
         self._root.set(f"{{{XSI}}}schemaLocation", f"{OAI} {_SCHEMA}")
         _add(self._root, "responseDate", now)
@@ -95,7 +98,7 @@ class Envelope:
             ("granularity", GRANULARITY),
         ):
             _add(element, name, text)
-        _add(element, "description").append(parse(identity.registry.xml))
+        _add(element, "description").append(self._resource(identity.registry))
         return self._bytes()
 
     def formats(self, arguments: Mapping[str, str]) -> bytes:
@@ -117,14 +120,14 @@ class Envelope:
 
     def record(self, stored: Stored, prefix: Prefix, arguments: Mapping[str, str]) -> bytes:
         """Answer GetRecord."""
-        _add_record(self._begin(Verb.GET_RECORD, arguments), stored, prefix)
+        self._add_record(self._begin(Verb.GET_RECORD, arguments), stored, prefix)
         return self._bytes()
 
     def records(self, page: Page, prefix: Prefix, arguments: Mapping[str, str]) -> bytes:
         """Answer ListRecords."""
         element = self._begin(Verb.LIST_RECORDS, arguments)
         for stored in page.records:
-            _add_record(element, stored, prefix)
+            self._add_record(element, stored, prefix)
         _add_token(element, page)
         return self._bytes()
 
@@ -135,6 +138,19 @@ class Envelope:
             _add_header(element, stored)
         _add_token(element, page)
         return self._bytes()
+
+    def _add_record(self, parent: etree._Element, stored: Stored, prefix: Prefix) -> None:
+        """Add a record; a deleted one is a header without metadata (OAI-PMH 2.0 s2.5.1)."""
+        record = _add(parent, "record")
+        _add_header(record, stored)
+        if not stored.deleted:
+            resource = self._resource(stored)
+            _add(record, "metadata").append(resource if prefix is Prefix.IVO_VOR else dublin_core(resource))
+
+    def _resource(self, stored: Stored) -> etree._Element:
+        resource = parse(stored.xml)
+        rebase(resource, *self._moved)
+        return resource
 
     def _begin(self, verb: Verb, arguments: Mapping[str, str] | None = None) -> etree._Element:
         self._request({"verb": verb, **(arguments or {})})
@@ -147,15 +163,6 @@ class Envelope:
 
     def _bytes(self) -> bytes:
         return etree.tostring(self._root, xml_declaration=True, encoding="UTF-8")
-
-
-def _add_record(parent: etree._Element, stored: Stored, prefix: Prefix) -> None:
-    """Add a record; a deleted one is a header without metadata (OAI-PMH 2.0 s2.5.1)."""
-    record = _add(parent, "record")
-    _add_header(record, stored)
-    if not stored.deleted:
-        resource = parse(stored.xml)
-        _add(record, "metadata").append(resource if prefix is Prefix.IVO_VOR else dublin_core(resource))
 
 
 def _add_header(parent: etree._Element, stored: Stored) -> None:

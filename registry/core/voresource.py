@@ -62,6 +62,14 @@ def parse(xml: bytes) -> etree._Element:
     return etree.fromstring(xml, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
 
 
+def rebase(resource: etree._Element, old: str, new: str) -> None:
+    """Make URLs in a record that begin with the base URL `old` begin with `new`."""
+    for element in resource.iter("accessURL", "referenceURL") if old != new else ():
+        text = element.text or ""
+        if text.startswith(f"{old}/"):
+            element.text = new + text.removeprefix(old)
+
+
 def _add_curation(root: etree._Element, curation: Curation) -> None:
     element = etree.SubElement(root, "curation")
     _add(element, "publisher", curation.publisher)

@@ -17,7 +17,7 @@ from yarl import URL
 from datalink.app import service
 from penstock.lake.port import Did, DidType, Entry, Medium, Replica
 from tests.datalink.builders import NOW, MemoryLake, a_file, mounted, resources
-from tests.registry import official
+from tests.support import official
 from tests.support.systems import require_stilts
 
 IDS = [

@@ -16,7 +16,7 @@ from lxml import etree
 from execplanner.app import open_for, service
 from tests.datalink.builders import MemoryLake, resources
 from tests.execplanner.test_facilities import RECORD, nothing
-from tests.registry import official
+from tests.support import official
 from uws.app import service as uws
 from uws.ports import JobType
 

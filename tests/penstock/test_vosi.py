@@ -31,7 +31,7 @@ from penstock.vosi import (
     tableset_document,
     vosi_capabilities,
 )
-from tests.registry.official import findings
+from tests.support.official import findings
 from xsd.validation import validate
 
 BASE = "https://penstock.example/tap"

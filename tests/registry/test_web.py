@@ -14,8 +14,8 @@ from lxml import etree
 from datalink.app import service as datalink
 from penstock.db import Database
 from tests.datalink.builders import NOW
-from tests.registry import official
 from tests.registry.builders import a_service, migrated, registry_app
+from tests.support import official
 from xsd.validation import validate
 
 NS = {

@@ -53,15 +53,6 @@ async def test_retry_after_says_when_to_come_back() -> None:
         assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
 
 
-async def test_a_401_carries_every_challenge_on_its_own_line() -> None:
-    challenges = ("Bearer", 'ivoa_bearer standard_id="ivo://ivoa.net/sso#tls-with-password"')
-    async with (
-        serving(raising(AuthenticationRequired("who?")), challenges=lambda request: challenges) as server,
-        server.get("/s/") as answer,
-    ):
-        assert answer.headers.getall("WWW-Authenticate") == list(challenges)
-
-
 async def test_no_route_and_a_wrong_method_are_told_by_the_service_and_keep_allow() -> None:
     async with serving(raising(NotFound("x")), render_error=votable_error) as server:
         async with server.get("/s/nothing%00here") as answer:

@@ -1,0 +1,107 @@
+"""The command ``penstock``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from penstock.context import complete_settings_type, database, load
+from penstock.host import bind, serve
+from penstock.lake.cli import lake_app
+from penstock.log import configure_logging
+from penstock.plugins import PluginError
+from penstock.settings import SettingsError, list_settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Lead a data lake out to the Virtual Observatory.",
+)
+db_app = typer.Typer(no_args_is_help=True, help="The database.")
+app.add_typer(db_app, name="db")
+app.add_typer(lake_app, name="lake")
+
+
+@app.command("serve")
+def serve_command(
+    names: Annotated[list[str] | None, typer.Argument(help="Services to start; all if none is named")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes any free one")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on")] = None,
+    data: Annotated[Path | None, typer.Option(help="Directory of everything that must persist")] = None,
+) -> None:
+    """Start services on one port: all of them, with a sample collection, if nothing is configured."""
+    settings = load(port=port, host=host, data_dir=data)
+    configure_logging(settings)
+    listener = bind(settings.host, settings.port)
+    _run(serve(settings, names or (), listener=listener, announce=_announce))
+
+
+def _announce(base: str) -> None:
+    out = Console(highlight=False, soft_wrap=True)
+    out.print(f"Penstock serves at {base}/ (TAP {base}/tap, jobs {base}/uws/jobs, DataLink {base}/datalink/links)")
+    out.print("Try:", style="bold")
+    query = "SELECT TOP 5 target_name, s_ra, s_dec FROM ivoa.obscore"
+    out.print(f'  python -c \'import pyvo; print(pyvo.dal.TAPService("{base}/tap").search("{query}"))\'', markup=False)
+    out.print(f"  stilts tapquery tapurl={base}/tap adql='{query}'", markup=False)
+    out.print(f"  curl '{base}/tap/sync' -d LANG=ADQL -d FORMAT=csv -d 'QUERY={query}'", markup=False)
+    sys.stdout.flush()
+
+
+@app.command("settings")
+def settings_command(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per setting")] = False,
+) -> None:
+    """List every setting, its environment variable, its value and its meaning."""
+    kind = complete_settings_type()
+    values = load().model_dump(mode="json")
+    rows = []
+    for variable, field, name in list_settings(kind):
+        section, _, member = name.rpartition(".")
+        value = values[section][member] if section else values[member]
+        shown = "***" if name == "database_url" and value else value
+        rows.append({"variable": variable, "toml": name, "value": shown, "description": field.description or ""})
+    if as_json:
+        sys.stdout.buffer.write(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
+        return
+    table = Table("environment", "TOML", "value", "meaning")
+    for row in rows:
+        table.add_row(row["variable"], row["toml"], str(row["value"]), row["description"])
+    Console().print(table)
+
+
+@db_app.command("upgrade")
+def upgrade_command(data: Annotated[Path | None, typer.Option(help="Data directory")] = None) -> None:
+    """Bring the database to the newest revision; `serve` does the same at its start."""
+
+    async def upgrade() -> None:
+        async with database(load(data_dir=data)):
+            pass
+
+    _run(upgrade())
+    typer.echo("The database is up to date.")
+
+
+def _run(coroutine: object) -> None:
+    try:
+        import uvloop
+    except ImportError:  # not on every platform
+        asyncio.run(coroutine)  # type: ignore[arg-type]
+    else:
+        uvloop.run(coroutine)  # type: ignore[arg-type]
+
+
+def main() -> None:
+    """Run the command; a wrong setting is one line on standard error and exit status 2."""
+    try:
+        app()
+    except (SettingsError, PluginError) as error:
+        typer.echo(f"penstock: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import Field
+
+from penstock.settings import Section, SettingsError, list_settings, load_settings, settings_type
+
+
+class TapSection(Section):
+    maxrec_default: int = Field(10_000, ge=0, description="Rows that a query returns if it does not say")
+
+
+SECTIONS: dict[str, type[Section]] = {"tap": TapSection}
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults_need_nothing() -> None:
+    settings = load_settings(SECTIONS)
+    assert settings.port == 8080
+    assert settings.section(TapSection).maxrec_default == 10_000
+    assert settings.database.startswith("sqlite:////")
+
+
+def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "penstock.toml").write_text(
+        'port = 1\nhost = "file"\nauthority = "file.example"\n[tap]\nmaxrec_default = 5\n'
+    )
+    monkeypatch.setenv("PENSTOCK_PORT", "2")
+    monkeypatch.setenv("PENSTOCK_HOST", "environment")
+    settings = load_settings(SECTIONS, port=3, host=None)
+    assert (settings.port, settings.host, settings.authority) == (3, "environment", "file.example")
+    assert settings.section(TapSection).maxrec_default == 5
+
+
+def test_a_section_is_set_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_TAP__MAXREC_DEFAULT", "7")
+    assert load_settings(SECTIONS).section(TapSection).maxrec_default == 7
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("PENSTOCK_PORT", "http", "port"),
+        ("PENSTOCK_PORT", "70000", "port"),
+        ("PENSTOCK_BASE_URL", "vo.example.org", "base_url: must begin with http"),
+        ("PENSTOCK_AUTHORITY", "a b", "authority"),
+        ("PENSTOCK_TAP__MAXREC_DEFAULT", "-1", "tap.maxrec_default"),
+        ("PENSTOCK_PROT", "80", "PENSTOCK_PROT in the environment is not a setting"),
+        ("PENSTOCK_TAP__MAXREC", "80", "PENSTOCK_TAP__MAXREC in the environment is not a setting"),
+        ("PENSTOCK_CONFIG", "nosuch.toml", "nosuch.toml, which is not a file"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=says) as caught:
+        load_settings(SECTIONS)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["port = ", "prot = 1", "[tap]\nmaxrec = 1", "[nosuch]\na = 1"])
+def test_a_wrong_file_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "penstock.toml").write_text(text)
+    with pytest.raises(SettingsError):
+        load_settings(SECTIONS)
+
+
+def test_every_setting_has_a_meaning_and_a_variable() -> None:
+    rows = list(list_settings(settings_type(SECTIONS)))
+    assert ("PENSTOCK_TAP__MAXREC_DEFAULT", "tap.maxrec_default") in {(variable, name) for variable, _, name in rows}
+    assert [name for _, field, name in rows if not field.description] == []
