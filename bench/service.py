@@ -150,6 +150,7 @@ def fill(data: Path) -> None:
         changed = {
             "obs_publisher_did": "obs_publisher_did || '-' || n",
             "obs_id": "obs_id || '-' || n",
+            "lake_did": "lake_did || '-' || n",
             "s_ra": "(n * 137.507764) % 360.0",
             "s_dec": "degrees(asin(2.0 * n / :rows - 1.0))",
         }

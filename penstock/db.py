@@ -145,9 +145,7 @@ def async_url(url: str) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         # What cannot be parsed is not repeated: it may be a part of the password.
-        raise ValueError(
-            "it is no URL; inside a name or password write : / @ as %3A %2F %40"
-        ) from None
+        raise ValueError("it is no URL; inside a name or password write : / @ as %3A %2F %40") from None
     drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
     try:
         found = parsed.set(drivername=drivers[parsed.drivername.partition("+")[0]])

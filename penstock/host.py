@@ -56,11 +56,11 @@ async def open_resources(settings: Settings, *, migrate: bool = True) -> AsyncIt
         db = await stack.enter_async_context(database(settings, migrate=migrate))
         readiness = Readiness()
         readiness.add("database", lambda: _database_answers(db))
-        opener: LakeOpener = Registry(Group.LAKES, object).get(settings.lake)  # type: ignore[assignment]
+        lake = await _open_lake(settings, db)
         yield Resources(
             settings=settings,
             db=db,
-            lake=await opener(settings, db),
+            lake=lake,
             urls=Urls(settings.base_url, settings.trusted_proxies),
             clock=utc_now,
             authenticator=await open_authenticator(settings, utc_now, stack),
@@ -68,6 +68,14 @@ async def open_resources(settings: Settings, *, migrate: bool = True) -> AsyncIt
             stack=stack,
             schemas=published_schemas(),
         )
+
+
+async def _open_lake(settings: Settings, db: Database) -> DataLake:
+    opener: LakeOpener = Registry(Group.LAKES, object).get(settings.lake)  # type: ignore[assignment]
+    try:
+        return await opener(settings, db)
+    except OSError as error:
+        raise SettingsError(f"the lake {settings.lake!r} cannot be opened: {error}") from error
 
 
 async def _database_answers(db: Database) -> str | None:

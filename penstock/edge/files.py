@@ -64,7 +64,7 @@ async def serve_file(request: web.Request, file: ServedFile) -> web.StreamRespon
     PreconditionFailed
         If-Match or If-Unmodified-Since does not hold.
     web.HTTPRequestRangeNotSatisfiable
-        The range lies beyond the end, or several ranges were asked for.
+        The range lies beyond the end.
     """
     opened = await asyncio.to_thread(_open, file)
     try:
@@ -131,12 +131,13 @@ def _unchanged(request: web.Request, opened: _Opened) -> bool:
 
 
 def _requested_range(request: web.Request, opened: _Opened) -> tuple[int, int] | None:
-    """Return (start, stop) of the one range to send, or None for the whole file (RFC 9110 s14.2)."""
+    """Return (start, stop) of the one range to send, or None for the whole file (RFC 9110 s14.2).
+
+    Who asks for several ranges gets the whole file: 416 is not for ranges that could be had (RFC 9110 s15.5.17).
+    """
     header = request.headers.get("Range", "")
     if request.method != "GET" or not _if_range_holds(request, opened):
         return None
-    if header.startswith("bytes=") and "," in header:
-        raise _unsatisfiable(opened, "One range at a time, please.")
     match = _RANGE.fullmatch(header)
     if match is None or not (match[1] or match[2]):
         return None
@@ -148,7 +149,9 @@ def _requested_range(request: web.Request, opened: _Opened) -> tuple[int, int] |
     else:
         start, stop = max(0, size - int(match[2])), size
     if start >= stop:
-        raise _unsatisfiable(opened, f"The file has {size} bytes.")
+        raise web.HTTPRequestRangeNotSatisfiable(
+            headers={"Content-Range": f"bytes */{size}"}, text=f"The file has {size} bytes."
+        )
     return start, stop
 
 
@@ -156,10 +159,6 @@ def _if_range_holds(request: web.Request, opened: _Opened) -> bool:
     """Tell whether the part that the client holds is of this very file (RFC 9110 s13.1.5)."""
     header = request.headers.get("If-Range")
     return header is None or header.strip() in opened.validators().values()
-
-
-def _unsatisfiable(opened: _Opened, text: str) -> web.HTTPRequestRangeNotSatisfiable:
-    return web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{opened.size_bytes}"}, text=text)
 
 
 async def _send(request: web.Request, response: web.StreamResponse, handle: BinaryIO, span: tuple[int, int]) -> None:

@@ -9,6 +9,8 @@ import orjson
 import structlog
 from aiohttp import web
 
+from penstock.dali.errors import ServiceError
+
 Check = Callable[[], Awaitable[str | None]]
 """Looks at one thing that the host needs: None when it is well, else a sentence that says what is not."""
 
@@ -51,6 +53,8 @@ class Readiness:
                 return await check()
         except TimeoutError:
             return f"no answer within {self._timeout_s:g} s"
+        except ServiceError as error:
+            return error.message
         except Exception:  # noqa: BLE001  # the edge: a check that breaks is a check that fails
             _log.exception("readiness_check_failed", check=name)
             return "the check failed"

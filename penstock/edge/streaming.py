@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
+from typing import TypeVar
 
 import structlog
 from aiohttp import web
@@ -11,6 +14,7 @@ from aiohttp.web_response import ContentCoding
 from penstock.dali.media import content_coding
 from penstock.edge.connection import client_left, cut_connection
 
+R = TypeVar("R", bound=web.StreamResponse)
 _log = structlog.get_logger(__name__)
 _CODINGS = {"gzip": ContentCoding.gzip, "deflate": ContentCoding.deflate}
 
@@ -26,9 +30,9 @@ async def stream(
     """Send the chunks as they come.
 
     The first chunk is drawn before anything is sent, so an error up to there becomes an ordinary error response.
-    An error after it cuts the connection. The next chunk is drawn only when the client has taken the one before.
-    When the client leaves, the host cancels the handler (``handler_cancellation=True``) and the iterator is closed
-    at once, so that the query behind it ends.
+    An error after it cuts the connection. An answer of one chunk goes out with its Content-Length.
+    The next chunk is drawn only when the client has taken the one before. When the client leaves, the host cancels
+    the handler (``handler_cancellation=True``) and the iterator is closed at once, so that the query behind it ends.
 
     Parameters
     ----------
@@ -50,22 +54,30 @@ async def stream(
     ConnectionResetError
         The client left.
     """
-    response = _response(request, content_type, headers, filename)
+    dress = partial(_dress, request=request, content_type=content_type, headers=headers, filename=filename)
+    coming: asyncio.Future[bytes | None] | None = None
     try:
         first = await anext(chunks, b"")
+        coming = asyncio.ensure_future(_next(chunks))
+        # An iterator that is at its end says so in one step: then the answer is whole and goes out in one piece.
+        await asyncio.sleep(0)
+        if coming.done() and coming.result() is None:
+            return await _finish(request, dress(web.Response(body=first)))
+        response = dress(web.StreamResponse())
         await response.prepare(request)
         if request.method != "HEAD":
-            await _pump(request, response, first, chunks)
+            await response.write(first)
+            await _pump(request, response, coming, chunks)
         await response.write_eof()
         return response
     finally:
-        await _close(chunks)
+        await _close(chunks, coming)
 
 
-def _response(
-    request: web.Request, content_type: str, headers: Mapping[str, str] | None, filename: str | None
-) -> web.StreamResponse:
-    response = web.StreamResponse(headers=headers)
+def _dress(
+    response: R, *, request: web.Request, content_type: str, headers: Mapping[str, str] | None, filename: str | None
+) -> R:
+    response.headers.update(headers or {})
     response.headers["Content-Type"] = content_type
     response.headers.add("Vary", "Accept-Encoding")
     if filename is not None:
@@ -76,11 +88,27 @@ def _response(
     return response
 
 
-async def _pump(request: web.Request, response: web.StreamResponse, first: bytes, chunks: AsyncIterator[bytes]) -> None:
+async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(chunks, None)
+
+
+async def _finish(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    await response.prepare(request)
+    await response.write_eof()
+    return response
+
+
+async def _pump(
+    request: web.Request,
+    response: web.StreamResponse,
+    coming: asyncio.Future[bytes | None],
+    chunks: AsyncIterator[bytes],
+) -> None:
     try:
-        await response.write(first)
-        async for chunk in chunks:
+        chunk = await coming
+        while chunk is not None:
             await response.write(chunk)
+            chunk = await _next(chunks)
     except Exception as error:  # the edge: the status line is out, cutting the connection is all that is left
         if client_left(request):
             raise ConnectionResetError("the client left") from error
@@ -94,7 +122,10 @@ def disposition(filename: str) -> str:
     return f'attachment; filename="{safe}"'
 
 
-async def _close(chunks: AsyncIterator[bytes]) -> None:
+async def _close(chunks: AsyncIterator[bytes], coming: asyncio.Future[bytes | None] | None) -> None:
+    if coming is not None:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
     aclose = getattr(chunks, "aclose", None)
     if aclose is not None:
         await aclose()

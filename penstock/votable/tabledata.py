@@ -9,14 +9,16 @@ because a parser would hand on a newline in its place.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from penstock.votable.compute import content, pc, relisted
+from penstock.votable.conform import conform
 from penstock.votable.datatypes import TEXT_TYPES
-from penstock.votable.text import text_column
+from penstock.votable.text import FEW, spell_number, spelt_by_python, text_column
 
 if TYPE_CHECKING:
     from penstock.votable.model import Field
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 ILLEGAL_IN_XML = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x{FFFE}\x{FFFF}]"
 _NONCHARACTERS = ("\ufffe".encode(), "\uffff".encode())
 _ESCAPES = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#13;"))
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_SPECIAL = re.compile("[&<>\x00-\x08\x0b-\x1f\ufffe\uffff]")
 
 
 def encode(batch: pa.RecordBatch, fields: tuple[Field, ...]) -> bytes:
@@ -34,12 +38,36 @@ def encode(batch: pa.RecordBatch, fields: tuple[Field, ...]) -> bytes:
     InternalError
         A value does not fit its field.
     """
-    if batch.num_rows == 0:
-        return b""
+    if batch.num_rows <= FEW:
+        return _encode_few(batch, fields)
     cells = [_cells(array, field) for array, field in zip(batch.columns, fields, strict=True)]
     rows = pc.binary_join_element_wise(*cells, "</TD><TD>") if len(cells) > 1 else cells[0]
     joined = pc.binary_join(relisted(np.array([len(rows)]), rows), "</TD></TR>\n<TR><TD>")
     return b"".join((b"<TR><TD>", content(joined), b"</TD></TR>\n"))
+
+
+def _encode_few(batch: pa.RecordBatch, fields: tuple[Field, ...]) -> bytes:
+    """Write rows without Arrow's functions: they take longer to begin with a column than Python with a few cells."""
+    columns = [_few_cells(array, field) for array, field in zip(batch.columns, fields, strict=True)]
+    rows = ("<TR><TD>" + "</TD><TD>".join(row) + "</TD></TR>\n" for row in zip(*columns, strict=True))
+    return "".join(rows).encode()
+
+
+def _few_cells(array: pa.Array[Any], field: Field) -> list[str]:
+    column = conform(array, field)
+    if pa.types.is_string(column.type) and field.datatype in TEXT_TYPES:
+        return [_escaped_value(value or "") for value in column.to_pylist()]
+    if spelt_by_python(column.type) and field.datatype != "bit":
+        return [spell_number(value) or "" for value in column.to_pylist()]
+    return [value or "" for value in _cells(array, field).to_pylist()]
+
+
+def _escaped_value(value: str) -> str:
+    if not _SPECIAL.search(value):
+        return value
+    for character, reference in _ESCAPES:
+        value = value.replace(character, reference)
+    return _ILLEGAL.sub("", value)
 
 
 def _cells(array: pa.Array[Any], field: Field) -> pa.Array[Any]:

@@ -45,15 +45,21 @@ def text_column(array: pa.Array[Any], field: Field) -> pa.Array[Any]:
 def _spelt(values: pa.Array[Any], field: Field) -> pa.Array[Any]:
     if pa.types.is_string(values.type):
         return values
-    if len(values) <= FEW and (pa.types.is_float64(values.type) or pa.types.is_signed_integer(values.type)):
-        return pa.array([_number(value) for value in values.to_pylist()], pa.string())
+    if len(values) <= FEW and spelt_by_python(values.type):
+        return pa.array([spell_number(value) for value in values.to_pylist()], pa.string())
     if field.datatype == "bit":
         return values.cast(pa.uint8()).cast(pa.string())
     text = values.cast(pa.string())
     return _respelt(values, text) if pa.types.is_floating(values.type) else text
 
 
-def _number(value: float | None) -> str | None:
+def spelt_by_python(kind: pa.DataType) -> bool:
+    """Tell whether `spell_number` spells values of an Arrow type."""
+    return pa.types.is_float64(kind) or pa.types.is_signed_integer(kind)
+
+
+def spell_number(value: float | None) -> str | None:
+    """Spell one number as `text_column` does."""
     if value is None:
         return None
     if isinstance(value, int) or math.isfinite(value):

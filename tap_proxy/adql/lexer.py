@@ -57,6 +57,9 @@ _SYMBOLS = {
     ">=": "GE",
 }
 
+_BETWEEN = frozenset({"SPACE", "COMMENT"})
+_MULTILINE = frozenset({"SPACE", "STRING", "DELIMITED"})
+_DEEPER = {"LPAR": 1, "RPAR": -1}
 _NEWLINE = re.compile(r"\r\n|\n|\r")
 
 Match: TypeAlias = "re.Match[str]"
@@ -73,30 +76,22 @@ def tokenize(text: str) -> list[Token]:
     tokens: list[Token] = []
     line, line_start, depth = 1, 0, 0
     for match in _TOKEN.finditer(text):
-        kind = match.lastgroup
-        start, end = match.span()
-        if kind == "SPACE" or kind == "COMMENT":
+        kind, start = match.lastgroup, match.start()
+        if kind not in _BETWEEN:
+            type_ = _terminal(match)
+            tokens.append(Token(type_, match[0], start, line, start - line_start + 1, None, None, match.end()))
+            depth += _DEEPER.get(type_, 0)
+            if depth > MAX_NESTING or len(tokens) > MAX_TOKENS or type_ == "ILLEGAL":
+                break
+        if kind in _MULTILINE:
             breaks = _breaks(match[0])
             if breaks:
                 line, line_start = line + len(breaks), start + breaks[-1]
-            continue
-        type_ = _terminal(match)
-        if len(tokens) >= MAX_TOKENS:
-            problem = f"the query has more than {MAX_TOKENS} words and signs: upload long lists as a table"
-            raise AdqlSyntaxError(problem, Span(start, end, line, start - line_start + 1))
-        tokens.append(Token(type_, match[0], start, line, start - line_start + 1, None, None, end))
-        if type_ == "LPAR":
-            depth += 1
-            if depth > MAX_NESTING:
-                raise AdqlSyntaxError(f"parentheses nest deeper than {MAX_NESTING} levels", span_of(tokens[-1]))
-        elif type_ == "RPAR":
-            depth -= 1
-        elif type_ == "ILLEGAL":
-            break
-        elif type_ == "STRING" or type_ == "DELIMITED":
-            breaks = _breaks(match[0])
-            if breaks:
-                line, line_start = line + len(breaks), start + breaks[-1]
+    if depth > MAX_NESTING:
+        raise AdqlSyntaxError(f"parentheses nest deeper than {MAX_NESTING} levels", span_of(tokens[-1]))
+    if len(tokens) > MAX_TOKENS:
+        problem = f"the query has more than {MAX_TOKENS} words and signs: upload long lists as a table"
+        raise AdqlSyntaxError(problem, span_of(tokens[-1]))
     return tokens
 
 

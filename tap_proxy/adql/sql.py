@@ -7,6 +7,7 @@ parameters; all names are those of the catalogue, quoted here. So there is nothi
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 

@@ -273,6 +273,7 @@ async def test_an_embargo_holds_back_the_bytes(client: TestClient, lake: MemoryL
         ("replicas/paris/demo/run/1/b.fits", 404),
         ("replicas/paris/demo/..%2F..%2F..%2Fetc%2Fpasswd", 404),
         ("replicas/%2Fetc/demo/passwd", 404),
+        ("data/demo/dir/links", 404),
         ("nothing", 404),
     ],
 )

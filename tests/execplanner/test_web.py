@@ -130,6 +130,19 @@ async def test_a_no_says_at_which_stages_and_what_there_is(hub: TestClient) -> N
     assert document["responseinfo"] == info
 
 
+@pytest.mark.parametrize("accept", ["application/json", "application/yaml", "application/xml"])
+@pytest.mark.parametrize("name", ["\ud800", "\0", "\x1b", "\uffff"])
+@pytest.mark.parametrize("place", ["resources", "taskinfo", None])
+async def test_a_name_that_cannot_be_printed_is_refused_in_every_form(
+    hub: TestClient, accept: str, name: str, place: str | None
+) -> None:
+    question = {"tasktype": "jupyter-notebook"} | ({place: {name: "1"}} if place else {name: "1"})
+    headers = {"Accept": accept, "Content-Type": "application/json"}
+    response = await hub.post(ACCEPTS, data=json.dumps(question), headers=headers)
+    assert response.status == 400
+    assert "cannot be printed" in (await response.json(content_type=None))["detail"]
+
+
 @pytest.mark.parametrize(
     ("accept", "expected"),
     [

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import Column, ForeignKey, Integer, Table, Text, select
+from sqlalchemy.exc import IntegrityError
 
+from penstock.dali.errors import ServiceUnavailable
 from penstock.db import Database, Namespace, async_url
 
 
@@ -75,9 +77,7 @@ async def test_many_writers_each_get_their_turn(db: Database, job: Table) -> Non
         assert (await connection.execute(select(job.c.n))).scalar_one() == 50
 
 
-async def test_a_reader_sees_one_snapshot_while_others_write(tmp_path: object, db: Database, job: Table) -> None:
-    if db.dialect == "postgresql":
-        pytest.skip("PostgreSQL's default isolation reads what is committed at each statement")
+async def test_a_reader_sees_one_snapshot_while_others_write(db: Database, job: Table) -> None:
     async with db.read() as reading:
         assert (await reading.execute(select(job.c.id))).all() == []
         async with db.write() as writing:
@@ -98,3 +98,37 @@ def test_a_namespace_is_a_schema_or_a_prefix(dialect: str, name: str) -> None:
 def test_other_engines_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match="sqlite: or postgresql:"):
         async_url(url)
+
+
+@pytest.mark.parametrize("url", ["garbage", "", "postgresql://u:SECRET@h:x/d"])
+def test_what_is_no_url_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(ValueError, match="it is no URL") as caught:
+        async_url(url)
+    assert "SEC" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_sqlite_in_memory_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="SQLite needs a file"):
+        async_url(url)
+
+
+def test_the_sslmode_of_libpq_is_understood() -> None:
+    assert dict(async_url("postgresql://u@h/d?sslmode=require").query) == {"ssl": "require"}
+
+
+async def test_a_database_that_is_away_is_told_as_an_outage() -> None:
+    db = Database("postgresql://u:SECRET@127.0.0.1:1/d")
+    for way in (db.read, db.write):
+        with pytest.raises(ServiceUnavailable) as caught:
+            async with way():
+                pass
+        assert caught.value.retry_after_s
+    await db.close()
+
+
+async def test_an_error_does_not_repeat_the_values_of_a_statement(db: Database, job: Table) -> None:
+    with pytest.raises(IntegrityError) as caught:
+        async with db.write() as connection:
+            await connection.execute(job.insert().values(id="SECRET", n=None))
+    assert "SECRET" not in str(caught.value).partition("DETAIL")[0]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
+from penstock.host import bind
+from penstock.settings import SettingsError
 from tests.support.server import Server, serve
 
 SERVICES = ("uws", "tap", "datalink", "execplanner", "registry")
@@ -77,3 +81,18 @@ def test_the_server_says_which_url_and_what_to_paste(server: Server) -> None:
     for word in ("pyvo", "stilts tapquery", "curl"):
         assert word in server.output
     assert server.output.count(f"{server.base}/tap") >= 3
+
+
+def test_bytes_that_are_no_http_are_refused_and_not_logged(server: Server) -> None:
+    address = urlsplit(server.base)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer SECRET\x01\r\n\r\n")
+        assert connection.recv(100).partition(b"\r")[0].endswith(b" 400 Bad Request")
+    get(server, "/health", **{"X-Request-ID": "after-nonsense"})
+    assert "Traceback" not in server.output
+    assert "SECRET" not in server.output
+
+
+def test_an_address_is_taken_at_once() -> None:
+    with bind("127.0.0.1", 0) as first, pytest.raises(SettingsError, match=r"cannot listen on .*--port"):
+        bind("127.0.0.1", first.getsockname()[1])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
+from penstock.db import async_url
 from penstock.settings import Section, SettingsError, list_settings, load_settings, settings_type
 
 
@@ -51,6 +52,11 @@ def test_a_section_is_set_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
         ("PENSTOCK_PORT", "http", "port"),
         ("PENSTOCK_PORT", "70000", "port"),
         ("PENSTOCK_BASE_URL", "vo.example.org", "base_url: must begin with http"),
+        ("PENSTOCK_BASE_URL", "http://", "base_url: must be"),
+        ("PENSTOCK_BASE_URL", "https://x.org/a?b=c", "base_url: must be"),
+        ("PENSTOCK_BASE_URL", "https://user:word@x.org", "base_url: must be"),
+        ("PENSTOCK_TRUSTED_PROXIES", "10.0.0.0/8", "trusted_proxies.* written as JSON"),
+        ("PENSTOCK_TRUSTED_PROXIES", '["10.0.0.1/8"]', "setting trusted_proxies.0: "),
         ("PENSTOCK_AUTHORITY", "a b", "authority"),
         ("PENSTOCK_TAP__MAXREC_DEFAULT", "-1", "tap.maxrec_default"),
         ("PENSTOCK_PROT", "80", "PENSTOCK_PROT in the environment is not a setting"),
@@ -78,3 +84,14 @@ def test_every_setting_has_a_meaning_and_a_variable() -> None:
     rows = list(list_settings(settings_type(SECTIONS)))
     assert ("PENSTOCK_TAP__MAXREC_DEFAULT", "tap.maxrec_default") in {(variable, name) for variable, _, name in rows}
     assert [name for _, field, name in rows if not field.description] == []
+
+
+@pytest.mark.parametrize("url", ["http://x", "https://x.org:8443/", "http://[::1]:80/a/b_c~d", "https://x.org/vo//"])
+def test_a_base_url_loses_the_slash_at_its_end_only(url: str) -> None:
+    assert load_settings(SECTIONS, base_url=url).own_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize("name", ["plain", "a?b=c", "50%", "a%20b", "ü #1"])
+def test_the_embedded_database_lies_in_the_data_directory(tmp_path: Path, name: str) -> None:
+    settings = load_settings(SECTIONS, data_dir=tmp_path / name)
+    assert async_url(settings.database).database == str(tmp_path / name / "penstock.db")

@@ -235,3 +235,15 @@ async def test_people_get_a_page(client: TestClient, path: str) -> None:
 async def test_nothing_else_is_there(client: TestClient) -> None:
     assert (await client.get("/registry/nothing")).status == 404
     assert (await client.delete("/registry/oai")).status == 405
+
+
+@pytest.mark.parametrize("prefix", ["ivo_vor", "oai_dc"])
+async def test_records_and_identify_name_the_address_that_was_asked(client: TestClient, prefix: str) -> None:
+    base = str(client.make_url("/")).rstrip("/")
+    root = await ask(client, f"verb=ListRecords&metadataPrefix={prefix}")
+    urls = texts(root, "//accessURL/text() | //referenceURL/text() | //dc:identifier/text()[starts-with(., 'http')]")
+    assert urls
+    assert [url for url in urls if not url.startswith(f"{base}/")] == []
+    identify = await ask(client, "verb=Identify")
+    harvested = texts(identify, "//capability[@xsi:type='vg:Harvest']/interface/accessURL/text()")
+    assert harvested == texts(identify, "oai:Identify/oai:baseURL/text()")

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import orjson
 import pytest
 
+from penstock.dali.errors import ServiceUnavailable
 from penstock.edge.app import new_service_app
 from penstock.edge.errors import text_error
 from penstock.edge.health import Readiness, add_health
@@ -22,6 +23,10 @@ async def ill() -> str | None:
 
 async def broken() -> str | None:
     raise RuntimeError("secret")
+
+
+async def away() -> str | None:
+    raise ServiceUnavailable("The database does not answer.")
 
 
 async def hanging() -> str | None:
@@ -47,13 +52,14 @@ async def test_ready_when_every_check_is_well() -> None:
 
 
 async def test_not_ready_names_what_is_wrong_and_no_more() -> None:
-    async with asked("/ready", a=well, b=ill, c=broken, d=hanging) as (status, document):
+    async with asked("/ready", a=well, b=ill, c=broken, d=hanging, e=away) as (status, document):
         assert status == 503
         assert document["checks"] == {
             "a": "ok",
             "b": "no connection",
             "c": "the check failed",
             "d": "no answer within 0.05 s",
+            "e": "The database does not answer.",
         }
 
 

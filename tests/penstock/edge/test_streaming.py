@@ -65,6 +65,19 @@ async def test_an_empty_body_is_an_empty_answer() -> None:
         assert (answer.status, await answer.read()) == (200, b"")
 
 
+async def test_an_answer_of_one_chunk_says_its_length() -> None:
+    async with serving(Source(1).handler()) as server, server.get("/s/") as answer:
+        assert int(answer.headers["Content-Length"]) == len(await answer.read())
+        assert "Transfer-Encoding" not in answer.headers
+
+
+async def test_an_error_right_after_the_first_chunk_is_still_an_error_response() -> None:
+    source = Source(3, fail_after=1)
+    async with serving(source.handler()) as server, server.get("/s/") as answer:
+        assert answer.status == 400
+    assert source.closed.is_set()
+
+
 async def test_an_error_before_the_first_byte_is_an_error_response() -> None:
     source = Source(3, fail_after=0)
     async with serving(source.handler()) as server, server.get("/s/") as answer:
