@@ -8,6 +8,7 @@ from datalink.core.description import TEXT, TITLE, capabilities
 from datalink.service import LinkService
 from datalink.settings import DataLinkSettings
 from datalink.web import DataLinkHandlers
+from penstock.auth.opening import security_methods
 from penstock.edge.app import new_service_app
 from penstock.edge.vosi import add_vosi
 from penstock.service import Description, Resources, Service
@@ -24,7 +25,7 @@ async def open_datalink(resources: Resources) -> web.Application:
     handlers = DataLinkHandlers(resources, links, PATH)
     app = new_service_app(handlers.render_error)
     handlers.add_routes(app)
-    started = resources.clock()
+    started, methods = resources.clock(), security_methods(resources.settings)
 
     async def availability() -> Availability:
         problem = await links.problem()
@@ -33,7 +34,7 @@ async def open_datalink(resources: Resources) -> web.Application:
     add_vosi(
         app,
         base_url=lambda request: resources.urls.absolute(request, PATH),
-        capabilities=lambda base_url: capabilities_document(capabilities(base_url)),
+        capabilities=lambda base_url: capabilities_document(capabilities(base_url, security_methods=methods)),
         availability=availability,
         changed=started,
     )
@@ -45,7 +46,7 @@ def describe(settings: Settings, base_url: str) -> Description:
     return Description(
         title=TITLE,
         text=TEXT,
-        capabilities=capabilities(base_url),
+        capabilities=capabilities(base_url, security_methods=security_methods(settings)),
         resource_type="vr:Service",
         subjects=("data-access",),
     )

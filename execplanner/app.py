@@ -12,10 +12,12 @@ from execplanner.core.facility import Facility
 from execplanner.facilities import read_facility, this_host
 from execplanner.settings import ExecPlannerSettings
 from execplanner.web import PlannerHandlers, render_error
+from penstock.auth.opening import security_methods
 from penstock.edge.app import new_service_app
 from penstock.edge.vosi import add_vosi
 from penstock.ivoid import resource_ivoid
 from penstock.plugins import Group, PluginError, Registry
+from penstock.regext import Capability
 from penstock.service import Description, Resources, Service
 from penstock.settings import Settings
 from penstock.vosi import Availability, capabilities_document
@@ -44,7 +46,7 @@ def open_for(resources: Resources, job_types: Mapping[str, JobType]) -> web.Appl
     add_vosi(
         app,
         base_url=lambda request: resources.urls.absolute(request, PATH),
-        capabilities=lambda url: capabilities_document(capabilities(url, _standard_id(resources.settings))),
+        capabilities=lambda url: capabilities_document(_capabilities(resources.settings, url)),
         availability=availability,
         changed=started,
     )
@@ -77,6 +79,10 @@ def _max_duration_s(settings: Settings) -> int | None:
     return settings.section(uws.settings).model_dump()["max_duration_s"] or None
 
 
+def _capabilities(settings: Settings, base_url: str) -> tuple[Capability, ...]:
+    return capabilities(base_url, _standard_id(settings), security_methods=security_methods(settings))
+
+
 def _standard_id(settings: Settings) -> str:
     given = settings.section(ExecPlannerSettings).standard_id
     return given or resource_ivoid(settings.authority, "std/executionbroker")
@@ -87,7 +93,7 @@ def describe(settings: Settings, base_url: str) -> Description:
     return Description(
         title=TITLE,
         text=TEXT,
-        capabilities=capabilities(base_url, _standard_id(settings)),
+        capabilities=_capabilities(settings, base_url),
         subjects=("computational-methods",),
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from aiohttp import web
 from sqlalchemy.engine import URL
 
+from penstock.auth.opening import security_methods
 from penstock.dali.errors import ServiceError
 from penstock.dali.examples import examples_document
 from penstock.db import async_url
@@ -109,7 +110,7 @@ async def open_service(resources: Resources) -> web.Application:
     add_vosi(
         app,
         base_url=base_url,
-        capabilities=lambda base: capabilities_document(_capabilities(schemas, settings, base)),
+        capabilities=lambda base: capabilities_document(_capabilities(schemas, resources.settings, base)),
         availability=availability,
         changed=opened,
         tables=tables,
@@ -137,7 +138,7 @@ def describe(settings: Settings, base_url: str) -> Description:
     return Description(
         title=TITLE,
         text=TEXT,
-        capabilities=_capabilities(schemas, settings.section(TapSettings), base_url),
+        capabilities=_capabilities(schemas, settings, base_url),
         resource_type="vs:CatalogService",
         tables=schemas,
     )
@@ -151,9 +152,15 @@ def _row_limits(settings: TapSettings) -> RowLimits:
     return RowLimits(default=settings.maxrec_default, hard=settings.maxrec_hard)
 
 
-def _capabilities(schemas: Sequence[Schema], settings: TapSettings, base_url: str) -> tuple[Capability, ...]:
-    promises = Promises(rows=_row_limits(settings), job_time_limit_s=int(settings.job_time_limit_s))
-    return tap_capabilities(base_url, schemas=schemas, formats=TAP_FORMATS, promises=promises)
+def _capabilities(schemas: Sequence[Schema], settings: Settings, base_url: str) -> tuple[Capability, ...]:
+    own = settings.section(TapSettings)
+    return tap_capabilities(
+        base_url,
+        schemas=schemas,
+        formats=TAP_FORMATS,
+        promises=Promises(rows=_row_limits(own), job_time_limit_s=int(own.job_time_limit_s)),
+        security_methods=security_methods(settings),
+    )
 
 
 async def _engine_of(context: JobContext) -> TapService:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
+from penstock.auth.middleware import install_authentication
+from penstock.auth.opening import security_methods
 from penstock.context import load
 from penstock.edge.app import new_service_app
 from penstock.edge.errors import ErrorRenderer, negotiated_error
+from penstock.edge.pages import render_page
 from penstock.edge.params import ParameterLimits
 from penstock.edge.vosi import add_vosi
 from penstock.host import open_resources
@@ -36,6 +39,14 @@ from uws.web import JobListResource, JobListSettings
 from uws.worker.control import Control
 
 STANDARD_ID = "ivo://ivoa.net/std/UWS#rest-1.1"
+TITLE = "Universal Worker Service"
+TEXT = "Runs asynchronous jobs and tells how they are doing, in XML and JSON."
+_ENDPOINTS = (
+    ("jobs", "The jobs, and where new ones are posted"),
+    ("jobtypes", "The types of job and their parameters"),
+    ("capabilities", "What the service can do"),
+    ("availability", "Whether it can do it now"),
+)
 
 
 async def open_jobs(
@@ -98,7 +109,8 @@ async def add_job_list(
     Parameters
     ----------
     app
-        An application made by `penstock.edge.app.new_service_app`, which renders the errors of requests.
+        An application made by `penstock.edge.app.new_service_app`, which renders the errors of requests; its callers
+        are those that `penstock.auth.middleware.install_authentication` finds, else anonymous.
     resources
         What the process shares.
     path
@@ -127,7 +139,6 @@ def mount_job_list(
     own = resources.settings.section(UwsSettings)
     settings = JobListSettings(
         urls=resources.urls,
-        authenticator=resources.authenticator,
         render_error=render_error or negotiated_error,
         limits=ParameterLimits(max_file_bytes=own.max_file_bytes, max_body_bytes=2 * own.max_file_bytes),
         job_type=job_type,
@@ -158,11 +169,23 @@ def make_app(resources: Resources, service: JobService) -> web.Application:
     add_vosi(
         app,
         base_url=base_url,
-        capabilities=lambda base: capabilities_document(_capabilities(base)),
+        capabilities=lambda base: capabilities_document(_capabilities(resources.settings, base)),
         availability=availability,
         changed=datetime.now(UTC),
     )
+    _add_front_page(app, base_url)
     return app
+
+
+def _add_front_page(app: web.Application, base_url: Callable[[web.Request], str]) -> None:
+    async def front_page(request: web.Request) -> web.Response:
+        """Say what the service is, to people."""
+        base = base_url(request)
+        endpoints = [(f"{base}/{path}", what) for path, what in _ENDPOINTS]
+        return render_page("landing.html", title=TITLE, text=TEXT, endpoints=endpoints)
+
+    for place in ("", "/"):
+        app.router.add_get(place, front_page)
 
 
 async def create_app(**given: Any) -> web.Application:
@@ -190,6 +213,7 @@ async def create_app(**given: Any) -> web.Application:
     async with AsyncExitStack() as stack:
         resources = await stack.enter_async_context(open_resources(load(**given)))
         app = await _open(resources)
+        install_authentication(app, resources.authenticator)
         closing = stack.pop_all()
 
     async def close(_app: web.Application) -> None:
@@ -208,20 +232,28 @@ def _installed_executor(settings: Settings) -> ExecutorOpener:
     return opener
 
 
-def _capabilities(base_url: str) -> tuple[Capability, ...]:
+def _capabilities(settings: Settings, base_url: str) -> tuple[Capability, ...]:
     jobs = Capability(
         standard_id=STANDARD_ID,
-        interfaces=(Interface(access_url=f"{base_url}/jobs", use="base", role="std", version="1.1"),),
+        interfaces=(
+            Interface(
+                access_url=f"{base_url}/jobs",
+                use="base",
+                role="std",
+                version="1.1",
+                security_methods=security_methods(settings),
+            ),
+        ),
         description="Asynchronous jobs of every type that /jobtypes lists; JOBTYPE names the type of a new one.",
     )
     return (jobs, *vosi_capabilities(base_url))
 
 
-def _describe(_settings: Settings, base_url: str) -> Description:
+def _describe(settings: Settings, base_url: str) -> Description:
     return Description(
-        title="Universal Worker Service",
-        text="Runs asynchronous jobs and tells how they are doing, in XML and JSON.",
-        capabilities=_capabilities(base_url),
+        title=TITLE,
+        text=TEXT,
+        capabilities=_capabilities(settings, base_url),
     )
 
 

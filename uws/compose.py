@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from penstock.auth.principal import AnonymousOnly
 from penstock.service import Resources
 from penstock.settings import Settings
 from uws.results import FileResults
@@ -23,7 +22,7 @@ def policy_of(resources: Resources) -> Policy:
         default_lifetime=timedelta(days=own.default_lifetime_d),
         max_lifetime=timedelta(days=own.max_lifetime_d) if own.max_lifetime_d else None,
         archive=own.at_destruction == "archive",
-        lists_anonymous=isinstance(resources.authenticator, AnonymousOnly) if listed is None else listed,
+        lists_anonymous=not resources.authenticator.security_methods if listed is None else listed,
         max_wait_s=own.max_wait_s,
         max_attempts=own.max_attempts,
         lease=timedelta(seconds=own.lease_s),

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import orjson
 from aiohttp import web
 
-from penstock.auth.principal import Authenticator
+from penstock.auth.middleware import principal_of
 from penstock.dali.errors import Forbidden, NotFound, ServiceError, UsageError
 from penstock.dali.media import Document, negotiate_document
 from penstock.dali.params import Parameters
@@ -44,7 +44,6 @@ class JobListSettings:
     """
 
     urls: Urls
-    authenticator: Authenticator
     render_error: ErrorRenderer
     limits: ParameterLimits
     job_type: str | None = None
@@ -103,7 +102,7 @@ class JobListResource:
         """List the jobs that the caller may see."""
         params = await read_parameters(request)
         form = _form(request, params)
-        jobs = await self._service.list_jobs(parse_filters(params), await self._access(request))
+        jobs = await self._service.list_jobs(parse_filters(params), self._access(request))
         url = self._list_url(request)
         document = describe.job_list(jobs, url)
         match form:
@@ -116,7 +115,7 @@ class JobListResource:
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         """Create a job and redirect to it (UWS 1.1 s2.2.3.1)."""
-        access = await self._access(request)
+        access = self._access(request)
         fixed = self._settings.job_type
         naming: tuple[Control, ...] = () if fixed else ("JOBTYPE",)
         order = await read_order(request, self._settings.limits, (*CREATION, *naming))
@@ -128,7 +127,7 @@ class JobListResource:
     async def show_job(self, request: web.Request) -> web.StreamResponse:
         """Show a job; WAIT blocks until its phase changes (UWS 1.1 s2.2.1.2)."""
         params = await read_parameters(request)
-        form, wish, access = _form(request, params), parse_wait(params), await self._access(request)
+        form, wish, access = _form(request, params), parse_wait(params), self._access(request)
         job_id = request.match_info["job_id"]
         job = await (self._service.get(job_id, access) if wish is None else self._service.wait(job_id, wish, access))
         url = self._job_url(request)
@@ -154,13 +153,13 @@ class JobListResource:
         if order.names_parameters:
             if self._settings.dali:
                 raise Forbidden("Parameters of the job are posted to its /parameters.")
-            await self._service.update_parameters(*self._target(request), order.given, await self._access(request))
+            await self._service.update_parameters(*self._target(request), order.given, self._access(request))
         await self._control(request, order)
         return _see_other(self._job_url(request))
 
     async def delete_job(self, request: web.Request) -> web.StreamResponse:
         """Delete a job and redirect to the list (UWS 1.1 s2.2.3.2)."""
-        await self._service.delete(*self._target(request), await self._access(request))
+        await self._service.delete(*self._target(request), self._access(request))
         return _see_other(self._list_url(request))
 
     async def show_phase(self, request: web.Request) -> web.StreamResponse:
@@ -239,7 +238,7 @@ class JobListResource:
         order = await read_order(request, self._settings.limits, _JOB_CONTROL)
         if misplaced := sorted(order.control.keys() - {"RUNID"}):
             raise UsageError(f"{misplaced[0]} is no parameter of the job; it has a resource of its own.")
-        await self._service.update_parameters(*self._target(request), order.given, await self._access(request))
+        await self._service.update_parameters(*self._target(request), order.given, self._access(request))
         return _see_other(self._job_url(request))
 
     async def show_parameter(self, request: web.Request) -> web.StreamResponse:
@@ -259,7 +258,7 @@ class JobListResource:
         except UnicodeDecodeError as error:
             raise UsageError("The value of a parameter is UTF-8 text.") from error
         given = Given(run_id=value) if name.upper() == "RUNID" else Given(parameters=((name, value),))
-        await self._service.update_parameters(*self._target(request), given, await self._access(request))
+        await self._service.update_parameters(*self._target(request), given, self._access(request))
         return _see_other(self._job_url(request))
 
     async def _post_control(self, request: web.Request, name: Control) -> web.StreamResponse:
@@ -269,7 +268,7 @@ class JobListResource:
         return _see_other(self._job_url(request))
 
     async def _control(self, request: web.Request, order: Order) -> None:
-        target, access = self._target(request), await self._access(request)
+        target, access = self._target(request), self._access(request)
         if (duration := order.control.get("EXECUTIONDURATION")) is not None:
             await self._service.set_duration(*target, parse_duration(duration), access)
         if (destruction := order.control.get("DESTRUCTION")) is not None:
@@ -278,12 +277,11 @@ class JobListResource:
             change = self._service.run if parse_action(action) is Phase.QUEUED else self._service.abort
             await change(*target, access)
 
-    async def _access(self, request: web.Request) -> Access:
-        caller = await self._settings.authenticator.authenticate(request.headers)
-        return Access(caller=caller, job_type=self._settings.job_type)
+    def _access(self, request: web.Request) -> Access:
+        return Access(caller=principal_of(request), job_type=self._settings.job_type)
 
     async def _job(self, request: web.Request) -> Job:
-        return await self._service.get(*self._target(request), await self._access(request))
+        return await self._service.get(*self._target(request), self._access(request))
 
     def _target(self, request: web.Request) -> tuple[str]:
         return (request.match_info["job_id"],)

@@ -13,7 +13,7 @@ TITLE = "DataLink"
 TEXT = "Links and replicas of the files of a data lake, for any number of identifiers in one call."
 
 
-def capabilities(base_url: str) -> tuple[Capability, ...]:
+def capabilities(base_url: str, *, security_methods: tuple[str | None, ...] = ()) -> tuple[Capability, ...]:
     """Return the capabilities of the service at a base URL (no slash at its end)."""
     links = Capability(
         standard_id=STANDARD_ID,
@@ -23,6 +23,7 @@ def capabilities(base_url: str) -> tuple[Capability, ...]:
                 use="base",
                 role="std",
                 version="1.1",
+                security_methods=security_methods,
                 query_types=("GET", "POST"),
                 result_type=DATALINK_TYPE,
                 params=tuple(map(_input, INPUTS)),

@@ -13,7 +13,9 @@ TEXT = "Tells whether and where a computing task can run: the interface of the I
 ACCEPTS_KEY = "#accepts-1.0"
 
 
-def capabilities(base_url: str, standard_id: str) -> tuple[Capability, ...]:
+def capabilities(
+    base_url: str, standard_id: str, *, security_methods: tuple[str | None, ...] = ()
+) -> tuple[Capability, ...]:
     """Return the capabilities of the service at a base URL (no slash at its end); `standard_id` is without key."""
     accepts = Capability(
         standard_id=f"{standard_id}{ACCEPTS_KEY}",
@@ -23,6 +25,7 @@ def capabilities(base_url: str, standard_id: str) -> tuple[Capability, ...]:
                 use="base",
                 role="std",
                 version="1.0",
+                security_methods=security_methods,
                 query_types=("GET", "POST"),
                 result_type="application/json",
                 params=(

@@ -41,7 +41,12 @@ class Promises:
 
 
 def tap_capabilities(
-    base_url: str, *, schemas: Sequence[Schema], formats: FormatTable, promises: Promises
+    base_url: str,
+    *,
+    schemas: Sequence[Schema],
+    formats: FormatTable,
+    promises: Promises,
+    security_methods: tuple[str | None, ...] = (),
 ) -> tuple[Capability, ...]:
     """Return all capabilities of the service at `base_url`."""
     access = TableAccess(
@@ -60,7 +65,9 @@ def tap_capabilities(
     )
     tap = Capability(
         standard_id=TAP_STANDARD_ID,
-        interfaces=(Interface(access_url=base_url, use="base", role="std", version="1.1"),),
+        interfaces=(
+            Interface(access_url=base_url, use="base", role="std", version="1.1", security_methods=security_methods),
+        ),
         extension=access,
     )
     examples = Capability(

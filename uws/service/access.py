@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from penstock.auth.principal import ANONYMOUS, Principal
-from penstock.dali.errors import AuthenticationRequired, Forbidden, NotFound
+from penstock.auth.principal import ANONYMOUS, Principal, refusal
+from penstock.dali.errors import NotFound
 from uws.core.job import Job
 
 
@@ -34,6 +34,4 @@ class Access:
             raise NotFound(f"There is no job {job.id!r} in this list.")
         if job.owner is None or self.caller.admin or job.owner == self.caller.subject:
             return
-        if self.caller.anonymous:
-            raise AuthenticationRequired("This job belongs to somebody: say who you are.")
-        raise Forbidden("This job belongs to somebody else.")
+        raise refusal(self.caller, "This job belongs to somebody else.")
