@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, unquote
 
-from penstock.dali.errors import UsageError
+from penstock.dali.errors import NotFound
 from penstock.lake.port import Did
 
 _COLLECTION = "lake"
@@ -29,11 +29,13 @@ def lake_did(authority: str, text: str) -> Did:
     Raises
     ------
     UsageError
-        `text` is neither, or belongs to another authority.
+        `text` is neither.
+    NotFound
+        It is an IVOA identifier, but not one of this lake.
     """
     if not text.lower().startswith("ivo://"):
         return Did.parse(text)
     registry_part, mark, local = text.partition("?")
     if registry_part.lower() != resource_ivoid(authority, _COLLECTION).lower() or not mark:
-        raise UsageError(f"{text[:200]!r} is not an identifier of this data lake")
+        raise NotFound(f"{text[:200]!r} is not an identifier of this data lake")
     return Did.parse(unquote(local))

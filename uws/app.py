@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from penstock.edge.app import new_service_app
 from penstock.edge.errors import ErrorRenderer, negotiated_error
 from penstock.edge.pages import render_page
 from penstock.edge.params import ParameterLimits
+from penstock.edge.urls import Urls
 from penstock.edge.vosi import add_vosi
 from penstock.host import open_resources
 from penstock.plugins import Group, Registry
@@ -162,30 +163,32 @@ def make_app(resources: Resources, service: JobService) -> web.Application:
         problems = [problem for problem in (await resources.readiness.problems()).values() if problem]
         return Availability(available=not problems, notes=tuple(problems))
 
-    def base_url(request: web.Request) -> str:
-        resource = request.match_info.route.resource
-        return resources.urls.absolute(request, (resource.canonical if resource else "").rpartition("/")[0])
-
     add_vosi(
         app,
-        base_url=base_url,
+        base_url=lambda request: resources.urls.absolute(request, _path(request).rpartition("/")[0]),
         capabilities=lambda base: capabilities_document(_capabilities(resources.settings, base)),
         availability=availability,
         changed=datetime.now(UTC),
     )
-    _add_front_page(app, base_url)
+    _add_front_page(app, resources.urls)
     return app
 
 
-def _add_front_page(app: web.Application, base_url: Callable[[web.Request], str]) -> None:
+def _add_front_page(app: web.Application, urls: Urls) -> None:
     async def front_page(request: web.Request) -> web.Response:
         """Say what the service is, to people."""
-        base = base_url(request)
+        base = urls.absolute(request, _path(request).rstrip("/"))
         endpoints = [(f"{base}/{path}", what) for path, what in _ENDPOINTS]
         return render_page("landing.html", title=TITLE, text=TEXT, endpoints=endpoints)
 
     for place in ("", "/"):
         app.router.add_get(place, front_page)
+
+
+def _path(request: web.Request) -> str:
+    """Return the path of the resource that answers, wherever the application is mounted."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else request.path
 
 
 async def create_app(**given: Any) -> web.Application:

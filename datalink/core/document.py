@@ -61,7 +61,7 @@ INPUTS = (
 
 
 def links_document(addresses: Addresses) -> Document:
-    """Return the document of a call of the links resource, which describes itself (DataLink 1.1 s4.7)."""
+    """Return the document of a call of the links resource, which describes itself (DataLink 1.1 s4.4)."""
     this = ServiceDescriptor(
         id="links",
         name="links",

@@ -45,7 +45,7 @@ def digest(element: etree._Element) -> str:
 
 
 def stamp(element: etree._Element, *, created: str, updated: str) -> bytes:
-    """Write the record with its stamps, which are UTC in whole seconds (VOResource 1.1 s2.2.1)."""
+    """Write the record with its stamps, which are UTC in whole seconds (VOResource 1.2 s2.2.4)."""
     element.set("created", created)
     element.set("updated", updated)
     return etree.tostring(element, encoding="UTF-8")

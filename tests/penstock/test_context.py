@@ -19,7 +19,7 @@ def settings(folder: Path, url: str | None = None) -> Settings:
     ("url", "says"),
     [
         ("garbage", "setting database_url: it is no URL"),
-        ("postgresql://u:SECRET@127.0.0.1:1/d", "cannot be used: .*refused"),
+        ("postgresql://u:SECRET@127.0.0.1:1/d", "cannot be used: .*127.0.0.1"),
         ("postgresql://u:SECRET@127.0.0.1:1/d?nonsense=1", "a parameter that is not known: .*nonsense"),
         ("sqlite:////nonexistent/x.db", "cannot be used: unable to open"),
     ],

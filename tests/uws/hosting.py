@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import Any
 
 from aiohttp import web
 
+from penstock.auth.challenges import Challenge
+from penstock.auth.middleware import install_authentication
 from penstock.auth.principal import AnonymousOnly, Authenticator, Principal
 from penstock.clock import utc_now
 from penstock.dali.errors import AuthenticationRequired
@@ -150,6 +152,9 @@ open_local = partial(LocalExecutor.open, preload=PRELOAD)
 class Tokens:
     """An authenticator that believes the name in the header."""
 
+    security_methods = ("https://example.org/test",)
+    challenges: Sequence[Challenge] = ()
+
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:
         name = headers.get("Authorization", "").removeprefix("Test ")
         if name == "wrong":
@@ -168,5 +173,6 @@ async def serving(
         root = new_service_app(votable_error)
         uws = make_app(resources, service)
         root.add_subapp("/uws", uws)
+        install_authentication(root, resources.authenticator)
         mount_job_list(root, resources, service, path="/async", job_type="copy", render_error=votable_error)
         yield root, service

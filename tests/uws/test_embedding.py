@@ -6,6 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from penstock.context import load
 from uws.app import create_app, service
 from uws.core import xml
 from uws.core.job import Phase
@@ -37,10 +38,13 @@ def test_the_types_for_trying_out_are_installed() -> None:
     assert {"echo", "sleep", "fail"} <= set(installed_job_types())
 
 
-def test_the_service_describes_itself_without_being_opened() -> None:
-    settings = service.settings
-    assert settings
-    description = service.describe(None, "https://penstock.example/uws")  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("authenticator", "methods"),
+    [("anonymous", ()), ("oidc", (None, "ivo://ivoa.net/sso#OAuth"))],
+)
+def test_the_service_describes_itself_without_being_opened(authenticator: str, methods: tuple[str | None, ...]) -> None:
+    description = service.describe(load(authenticator=authenticator), "https://penstock.example/uws")
     [jobs, *_] = description.capabilities
     assert jobs.standard_id == "ivo://ivoa.net/std/UWS#rest-1.1"
     assert jobs.interfaces[0].access_url == "https://penstock.example/uws/jobs"
+    assert jobs.interfaces[0].security_methods == methods

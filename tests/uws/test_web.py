@@ -521,6 +521,13 @@ async def test_the_catalogue_describes_the_types(client: Client) -> None:
     assert (await get(client, "/uws/jobtypes/none"))[0] == 404
 
 
+@pytest.mark.parametrize("path", ["/uws", "/uws/"])
+async def test_people_find_the_job_list_from_the_front_page(client: Client, path: str) -> None:
+    status, media_type, text = await get(client, path, BROWSER)
+    assert (status, media_type) == (200, "text/html")
+    assert f'href="http://127.0.0.1:{client.port}/uws/jobs"' in text
+
+
 async def test_vosi(client: Client) -> None:
     capabilities = etree.fromstring((await get(client, "/uws/capabilities"))[2].encode())
     assert capabilities.xpath("//capability[@standardID='ivo://ivoa.net/std/UWS#rest-1.1']")
