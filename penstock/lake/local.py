@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.auth.principal import Principal
-from penstock.dali.errors import ServiceUnavailable
 from penstock.db import Database
 from penstock.lake.names import as_path, dataset_prefix
 from penstock.lake.port import DataLake, Did, DidType, Entry, Medium, Replica, ReplicaState, Site
@@ -48,14 +45,13 @@ class LocalLake:
         """Return what is known of each DID: one query for all files, one for each dataset."""
         files = [did for did in dids if dataset_prefix(did) is None]
         entries: dict[Did, Entry] = {}
-        with _available():
-            if files:
-                rows = await self._rows(files)
-                entries |= await asyncio.to_thread(_entries, rows)
-            for did in set(dids).difference(files):
-                entry = await self._dataset(did)
-                if entry is not None:
-                    entries[did] = entry
+        if files:
+            rows = await self._rows(files)
+            entries |= await asyncio.to_thread(_entries, rows)
+        for did in set(dids).difference(files):
+            entry = await self._dataset(did)
+            if entry is not None:
+                entries[did] = entry
         return entries
 
     async def _rows(self, dids: Sequence[Did]) -> Sequence[sa.Row[*tuple[Any, ...]]]:
@@ -93,8 +89,7 @@ class LocalLake:
 
     async def sites(self) -> Sequence[Site]:
         """Return all storage sites, by name."""
-        with _available():
-            return await self._store.sites()
+        return await self._store.sites()
 
     async def content(self, did: Did, *, caller: Principal) -> AsyncIterator[Did]:
         """Yield the files of a dataset, by name; nothing for a file."""
@@ -106,23 +101,13 @@ class LocalLake:
                 .order_by(files.c.name)
                 .limit(PAGE)
             )
-            with _available():
-                async with self._db.read() as connection:
-                    names = (await connection.execute(query)).scalars().all()
+            async with self._db.read() as connection:
+                names = (await connection.execute(query)).scalars().all()
             for name in names:
                 yield Did(did.scope, name)
             if len(names) < PAGE:
                 return
             after = names[-1]
-
-
-@contextmanager
-def _available() -> Iterator[None]:
-    """Tell of a database that is away as what it is to a caller."""
-    try:
-        yield
-    except (SQLAlchemyError, OSError) as error:
-        raise ServiceUnavailable("The catalogue of the data lake cannot be reached.") from error
 
 
 def _entries(rows: Sequence[sa.Row[*tuple[Any, ...]]]) -> dict[Did, Entry]:

@@ -7,6 +7,7 @@ next start if it was cut short, and a sample that somebody removed does not come
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -74,6 +75,6 @@ def _copy(folder: Path) -> None:
         for name in FILES:
             source, target = package / name, folder / Path(name).name
             if source.is_file() and not target.exists():
-                partial = target.with_name(target.name + ".part")
+                partial = target.with_name(f"{target.name}.{os.getpid()}.part")  # another process may do the same
                 shutil.copyfile(source, partial)
                 partial.replace(target)
