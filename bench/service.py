@@ -111,7 +111,7 @@ def stream(url: str, pid: int) -> Streamed:
     before = peak = process.memory_info().rss
     begun = time.perf_counter()
     size, first, looked = 0, 0.0, begun
-    with requests.get(url, stream=True, timeout=600) as answer:
+    with requests.get(url, stream=True, timeout=600, headers={"Accept-Encoding": "identity"}) as answer:
         answer.raise_for_status()
         for chunk in answer.raw.stream(1 << 18):
             now = time.perf_counter()

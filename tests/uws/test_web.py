@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -469,6 +470,15 @@ async def test_the_end_of_the_server_answers_those_who_wait(tmp_path: Path) -> N
             closing = asyncio.create_task(server.close())
             assert (await waiting).phase is Phase.PENDING
             await closing
+
+
+async def test_a_job_cannot_be_created_while_the_database_is_away(tmp_path: Path) -> None:
+    async with client_of(tmp_path) as (client, _):
+        shutil.rmtree(tmp_path)
+        order = {"JOBTYPE": "echo", "PHASE": "RUN"}
+        async with client.post("/uws/jobs", data=order, allow_redirects=False) as response:
+            assert response.status == 503
+            assert int(response.headers["Retry-After"]) > 0
 
 
 EXPECTED = {"": 401, "alice": 200, "bob": 403, "admin": 200, "wrong": 401}

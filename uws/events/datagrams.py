@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from penstock.dali.errors import ServiceUnavailable
 from uws.ports import Change, change_from_text, change_to_text
 
 _SUFFIX = ".sock"
@@ -23,6 +24,7 @@ _LONGEST_ADDRESS = 100  # sun_path holds 108 bytes on Linux, 104 elsewhere
 _MAX_MESSAGE = 256
 _FULL_RETRIES = 200
 _FULL_PAUSE_S = 0.01
+_RETRY_AFTER_S = 5
 
 
 class DatagramListener:
@@ -95,9 +97,19 @@ class DatagramSender:
             yield cls(directory, address, sender, own)
 
     async def announce(self, change: Change) -> None:
-        """Send the change to every other process."""
+        """Send the change to every other process.
+
+        Raises
+        ------
+        ServiceUnavailable
+            The directory is away.
+        """
         message = change_to_text(change).encode()
-        for name in os.listdir(self._directory):  # noqa: PTH208  # names are all that is needed, quickly
+        try:
+            names = os.listdir(self._directory)  # noqa: PTH208  # names are all that is needed, quickly
+        except OSError as error:  # an open SQLite file outlives its directory, but nobody will ever find it again
+            raise ServiceUnavailable("The data directory is away.", retry_after_s=_RETRY_AFTER_S) from error
+        for name in names:
             if name.endswith(_SUFFIX) and name != self._own:
                 await self._send(name, message)
 

@@ -134,7 +134,7 @@ class Zygote:
                 signal.signal(number, signal.SIG_DFL)
             for descriptor in (self._commands, self._answers, *self._wakeup):
                 os.close(descriptor)
-            status = asyncio.run(_attempt(self._run, dispatch))
+            status = _run_loop(_attempt(self._run, dispatch))
         except BaseException:  # noqa: BLE001  # the runner: nothing may go on as a second zygote
             sys.excepthook(*sys.exc_info())
         finally:
@@ -195,6 +195,25 @@ def _terminate(pid: int, running: _Running, grace_s: float) -> None:
         signal_tree(pid, signal.SIGTERM)
     kill_at = time.monotonic() + grace_s
     running.kill_at = kill_at if running.kill_at is None else min(running.kill_at, kill_at)
+
+
+def _run_loop(attempt: Coroutine[Any, Any, int]) -> int:
+    """Run to the end in a loop that is never closed: a connection that is still closing in its thread may use it."""
+    return asyncio.new_event_loop().run_until_complete(_to_the_end(attempt))
+
+
+async def _to_the_end(attempt: Coroutine[Any, Any, int]) -> int:
+    """Await the attempt, then end what it has left behind in this process."""
+    try:
+        return await attempt
+    finally:
+        loop = asyncio.get_running_loop()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await loop.shutdown_asyncgens()
+        await loop.shutdown_default_executor()
 
 
 async def _attempt(run: RunAttempt | None, dispatch: Dispatch) -> int:
