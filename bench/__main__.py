@@ -1,12 +1,12 @@
-"""``python -m bench [service|serialisers]``: run measurements and print their tables."""
+"""``python -m bench [jobs|serialisers|service]``: run measurements and print their tables."""
 
 from __future__ import annotations
 
 import sys
 
-from bench import serialisers, service
+from bench import jobs, serialisers, service
 
-BENCHES = {"serialisers": serialisers.main, "service": service.main}
+BENCHES = {"serialisers": serialisers.main, "service": service.main, "jobs": jobs.main}
 
 
 def main() -> None:

@@ -38,7 +38,6 @@ from tap_proxy.store import publish
 from tap_proxy.translation import compiler, table_names
 from tap_proxy.web import add_examples, add_front_page, add_sync
 from uws.app import add_job_list
-from uws.ports import JobContext
 
 PATH = "/tap"
 TITLE = "TAP"
@@ -163,8 +162,8 @@ def _capabilities(schemas: Sequence[Schema], settings: Settings, base_url: str) 
     )
 
 
-async def _engine_of(context: JobContext) -> TapService:
-    return await context.resources.shared(ENGINE)
+async def _engine_of(resources: Resources) -> TapService:
+    return await resources.shared(ENGINE)
 
 
 QUERY_TAP = query_job(_engine_of)

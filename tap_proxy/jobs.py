@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 
-from penstock.settings import Settings
+from penstock.service import Resources
+from tap_proxy.adql import parse
 from tap_proxy.core.formats import TAP_FORMATS
 from tap_proxy.core.request import LANGUAGES, read_query
 from tap_proxy.service import Run, TapService
 from tap_proxy.settings import TapSettings
 from uws.ports import JobContext, JobType, ParameterSpec, ResultSpec
 
-Engine = Callable[[JobContext], Awaitable[TapService]]
+Engine = Callable[[Resources], Awaitable[TapService]]
 """Gives the process's one `TapService`."""
 
 RESULT_ID = "result"
@@ -27,23 +29,17 @@ _PARAMETERS = (
 )
 
 
-def _base_url(settings: Settings) -> str:
-    """Return where the host is reached; a job has no request that could tell."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return settings.base_url or f"http://{host}:{settings.port}"
-
-
 def query_job(engine: Engine) -> JobType:
     """Return the job type of a TAP query."""
 
     async def run(context: JobContext) -> None:
         # Parameters are checked here and not before (TAP 1.1 s2.7).
-        service = await engine(context)
-        settings = context.resources.settings.section(TapSettings)
+        resources = await context.resources()
+        service, settings = await engine(resources), resources.settings.section(TapSettings)
         query = read_query(context.parameters, formats=TAP_FORMATS, limits=service.limits)
         limits = Run(
-            now=context.resources.clock(),
-            base_url=_base_url(context.resources.settings),
+            now=resources.clock(),
+            base_url=resources.settings.own_url,
             time_limit_s=settings.job_time_limit_s,
             tell_failure=False,
         )
@@ -64,4 +60,5 @@ def query_job(engine: Engine) -> JobType:
         parameters=_PARAMETERS,
         results=(ResultSpec(id=RESULT_ID, description="The rows"),),
         validate_at_creation=False,
+        prepare=partial(parse, "SELECT 1 AS one FROM any_table"),  # the first query builds the parser
     )

@@ -78,7 +78,7 @@ async def open_jobs(
             await reports.ended(dispatch, why)
 
     opener = open_executor or _installed_executor(settings)
-    executor = await opener(resources, ended)
+    executor = await opener(resources, reports, ended)
     control = Control(Upkeep(changes, results, executor, policy))
     hub.listen(control.hear)
     stack.push_async_callback(executor.close)

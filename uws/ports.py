@@ -71,7 +71,10 @@ class JobContext(Protocol):
     attempt: int
     owner: Principal
     parameters: Parameters
-    resources: Resources
+
+    async def resources(self) -> Resources:
+        """Return what services share, database and lake among it; opened by the first call, closed after the job."""
+        ...
 
     async def progress(self, fraction: float | None = None, message: str | None = None) -> None:
         """Report how far the job is: `fraction` from 0 to 1."""
@@ -88,6 +91,7 @@ class JobType:
 
     `run` raises a `ServiceError` to fail with a message for the owner: `ServiceUnavailable` makes the error transient.
     With `validate_at_creation` False parameters are checked when the job runs, as TAP demands (TAP 1.1 s2.7).
+    `prepare` does once in a process what every job of the type would have to do; it opens nothing.
     """
 
     name: str
@@ -98,6 +102,7 @@ class JobType:
     parameters: tuple[ParameterSpec, ...] = ()
     results: tuple[ResultSpec, ...] = ()
     validate_at_creation: bool = True
+    prepare: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,5 +327,5 @@ class Executor(Protocol):
         ...
 
 
-ExecutorOpener = Callable[[Resources, AttemptEnded], Awaitable[Executor]]
-"""The value of every entry point in ``penstock.executors``."""
+ExecutorOpener = Callable[[Resources, JobReports, AttemptEnded], Awaitable[Executor]]
+"""The value of every entry point in ``penstock.executors``; the reports are for workers that cannot reach the store."""

@@ -109,7 +109,7 @@ class JobListResource:
             case "json":
                 return _json(json.jobs_to_json(document) | {"_links": {"self": url}})
             case "html":
-                return _page(html.list_page(document))
+                return _live(html.list_page(document, url))
             case _:
                 return _xml(xml.jobs_to_xml(document), form)
 
@@ -137,7 +137,7 @@ class JobListResource:
                 hints = {"_links": describe.links(job, url), "_actions": describe.actions(job.phase)}
                 return _json(json.job_to_json(document) | hints)
             case "html":
-                return _page(html.job_page(document, url))
+                return _live(html.job_page(document, url))
             case _:
                 return _xml(xml.job_to_xml(document), form)
 
@@ -346,9 +346,9 @@ def _xml(document: bytes, form: Document) -> web.Response:
     return web.Response(body=document, content_type=media_type, charset="UTF-8", headers=_LIVE)
 
 
-def _page(text: str) -> web.Response:
-    policy = {"Content-Security-Policy": "default-src 'none'; form-action 'self'"}
-    return web.Response(text=text, content_type="text/html", headers=_LIVE | policy)
+def _live(page: web.Response) -> web.Response:
+    page.headers.update(_LIVE)
+    return page
 
 
 def _see_other(location: str) -> web.Response:

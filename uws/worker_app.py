@@ -5,47 +5,63 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
+from penstock.clock import utc_now
 from penstock.context import complete_settings_type
-from penstock.db import Database
 from penstock.host import open_resources
 from penstock.log import configure_logging
 from penstock.service import Resources
-from uws.compose import notify_directory, policy_of, results_of
-from uws.events import open_announcer
+from penstock.settings import Settings
+from uws.compose import results_of
 from uws.job_types import installed_job_types
-from uws.ports import Dispatch, JobType
-from uws.service.changes import Changes
-from uws.service.reports import Reports
-from uws.store import SqlStore
+from uws.ports import Dispatch, JobReports, JobType
+from uws.settings import UwsSettings
+from uws.worker.context import OpenResources
+from uws.worker.reporting import RemoteReports
 from uws.worker.runtime import Worker, run_attempt
 
 
-def preload(payload: str) -> Callable[[Dispatch], Coroutine[Any, Any, None]]:
-    """Import what jobs need and return what runs one; `payload` holds the settings as JSON."""
+def preload(payload: str, desk: str) -> Callable[[Dispatch], Coroutine[Any, Any, None]]:
+    """Import what jobs need and return what runs one.
+
+    Parameters
+    ----------
+    payload
+        The settings as JSON.
+    desk
+        The path of the socket that takes reports.
+    """
     settings = complete_settings_type().model_validate_json(payload)
-    job_types = installed_job_types()
+    job_types, reports = installed_job_types(), RemoteReports(Path(desk))
     configure_logging(settings)
-    SqlStore(Database(settings.database))  # connects to nothing; what it imports need not be imported in every job
+    for job_type in job_types.values():
+        if job_type.prepare is not None:
+            job_type.prepare()
 
     async def run(dispatch: Dispatch) -> None:
-        async with open_resources(settings, migrate=False) as resources:
-            await run_attempt(dispatch, make_worker(resources, job_types))
+        async with AsyncExitStack() as stack:
+
+            async def opened() -> Resources:
+                return await stack.enter_async_context(open_resources(settings, migrate=False))
+
+            await run_attempt(dispatch, make_worker(settings, reports, job_types, opened))
 
     return run
 
 
-def make_worker(resources: Resources, job_types: Mapping[str, JobType]) -> Worker:
-    """Put together what an attempt needs, with the database at hand."""
-    settings, policy = resources.settings, policy_of(resources)
-    announcer = open_announcer(resources.db, notify_directory(settings), resources.stack)
-    changes = Changes(SqlStore(resources.db), announcer, resources.clock)
+def make_worker(
+    settings: Settings, reports: JobReports, job_types: Mapping[str, JobType], opened: OpenResources
+) -> Worker:
+    """Put together what an attempt needs; `opened` gives resources to a job that asks for them."""
     return Worker(
         name=f"{socket.gethostname()}:{os.getpid()}",
-        reports=Reports(changes, policy),
+        reports=reports,
         results=results_of(settings),
         job_types=job_types,
-        resources=resources,
-        lease_s=policy.lease.total_seconds(),
+        open_resources=opened,
+        clock=utc_now,
+        lease_s=settings.section(UwsSettings).lease_s,
     )

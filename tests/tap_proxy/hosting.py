@@ -23,7 +23,7 @@ from penstock.settings import settings_type
 from tap_proxy.app import QUERY_TAP, service
 from tap_proxy.settings import TapSettings
 from uws.app import JOBS, open_jobs
-from uws.ports import AttemptEnded, Dispatch, EndOfAttempt
+from uws.ports import AttemptEnded, Dispatch, EndOfAttempt, JobReports
 from uws.settings import UwsSettings
 from uws.worker.runtime import run_attempt
 from uws.worker_app import make_worker
@@ -59,8 +59,9 @@ def observation(n: int) -> dict[str, object]:
 class InlineExecutor:
     """Runs attempts in this very process."""
 
-    def __init__(self, resources: Resources, ended: AttemptEnded) -> None:
+    def __init__(self, resources: Resources, reports: JobReports, ended: AttemptEnded) -> None:
         self._resources = resources
+        self._reports = reports
         self._ended = ended
         self._running: dict[str, asyncio.Task[None]] = {}
 
@@ -72,10 +73,14 @@ class InlineExecutor:
 
     async def _run(self, dispatch: Dispatch) -> None:
         try:
-            await run_attempt(dispatch, make_worker(self._resources, {QUERY_TAP.name: QUERY_TAP}))
+            worker = make_worker(self._resources.settings, self._reports, {QUERY_TAP.name: QUERY_TAP}, self._opened)
+            await run_attempt(dispatch, worker)
         finally:
             del self._running[dispatch.job_id]
             await asyncio.shield(self._ended(dispatch, EndOfAttempt.REPORTED))
+
+    async def _opened(self) -> Resources:
+        return self._resources
 
     async def stop(self, job_id: str) -> None:
         task = self._running.get(job_id)
@@ -122,8 +127,8 @@ async def serving(folder: Path, url: str, *, rows: int = ROWS, **own: Any) -> As
     """Give an application with the service under /tap."""
     async with resources(folder, url, rows=rows, **own) as opened:
 
-        async def inline(shared: Resources, ended: AttemptEnded) -> InlineExecutor:
-            return InlineExecutor(shared, ended)
+        async def inline(shared: Resources, reports: JobReports, ended: AttemptEnded) -> InlineExecutor:
+            return InlineExecutor(shared, reports, ended)
 
         jobs = await open_jobs(opened, job_types={QUERY_TAP.name: QUERY_TAP}, open_executor=inline)
         opened._shared[JOBS.name] = jobs

@@ -32,9 +32,9 @@ from uws.app import make_app, mount_job_list, open_jobs
 from uws.ports import Dispatch, JobContext, JobType, ParameterSpec
 from uws.service.jobs import JobService
 from uws.settings import UwsSettings
-from uws.store import SqlStore
 from uws.worker.jobtypes import ECHO, FAIL, SLEEP
 from uws.worker.local import LocalExecutor
+from uws.worker.reporting import RemoteReports
 from uws.worker.runtime import run_attempt
 from uws.worker_app import make_worker
 
@@ -134,14 +134,18 @@ JOB_TYPES: Mapping[str, JobType] = {
 }
 
 
-def preload(payload: str) -> Callable[[Dispatch], Awaitable[None]]:
+def preload(payload: str, desk: str) -> Callable[[Dispatch], Awaitable[None]]:
     """Return what runs an attempt in a worker of these tests."""
     settings = SETTINGS.model_validate_json(payload)
-    SqlStore(Database(settings.database))
+    reports = RemoteReports(Path(desk))
 
     async def run(dispatch: Dispatch) -> None:
-        async with open_resources(settings, migrate=False) as resources:
-            await run_attempt(dispatch, make_worker(resources, JOB_TYPES))
+        async with AsyncExitStack() as stack:
+
+            async def opened() -> Resources:
+                return await stack.enter_async_context(open_resources(settings, migrate=False))
+
+            await run_attempt(dispatch, make_worker(settings, reports, JOB_TYPES, opened))
 
     return run
 

@@ -551,3 +551,14 @@ async def test_a_page_for_people_escapes_what_people_wrote(client: Client) -> No
     assert media_type == "text/html"
     assert "<script>" not in text
     assert 'name="PHASE"' in text
+
+
+async def test_a_page_opened_by_another_host_name_has_forms_that_work(client: Client) -> None:
+    path = await create(client, "/async")
+    async with (
+        aiohttp.ClientSession() as other,
+        other.get(f"http://localhost:{client.port}{path}", headers={"Accept": BROWSER}) as answer,
+    ):
+        text, policy = await answer.text(), answer.headers["Content-Security-Policy"]
+    assert f'action="{path}/phase"' in text
+    assert f"form-action 'self' http://127.0.0.1:{client.port}" in policy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +17,7 @@ from uws.core.text import xml_text
 from uws.ports import ResultStore
 
 _LONGEST_MESSAGE = 1000
+OpenResources = Callable[[], Awaitable[Resources]]
 
 
 class AttemptContext:
@@ -28,19 +29,18 @@ class AttemptContext:
         As it was claimed.
     parameters
         Those of the job and the defaults of its type.
-    resources
-        What the worker has opened for it.
+    open_resources
+        Opens what services share, should the job ask for it.
     results
         Where to write.
     """
 
     def __init__(
-        self, job: Job, parameters: tuple[JobParameter, ...], *, resources: Resources, results: ResultStore
+        self, job: Job, parameters: tuple[JobParameter, ...], *, open_resources: OpenResources, results: ResultStore
     ) -> None:
         self.job_id = job.id
         self.attempt = job.attempt
         self.owner = Principal(subject=job.owner)
-        self.resources = resources
         self.parameters = Parameters(
             [(parameter.id, parameter.value) for parameter in parameters if parameter.blob is None],
             [_part(parameter, results) for parameter in parameters if parameter.blob is not None],
@@ -49,7 +49,17 @@ class AttemptContext:
         self.news = asyncio.Event()
         self.info: dict[str, Any] = {}
         self._results = results
+        self._open_resources = open_resources
+        self._resources: Resources | None = None
+        self._opening = asyncio.Lock()
         self._opened = 0
+
+    async def resources(self) -> Resources:
+        """Return what services share; opened by the first call, closed after the job."""
+        async with self._opening:
+            if self._resources is None:
+                self._resources = await self._open_resources()
+        return self._resources
 
     async def progress(self, fraction: float | None = None, message: str | None = None) -> None:
         """Report how far the job is: `fraction` from 0 to 1; None leaves what was reported before."""

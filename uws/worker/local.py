@@ -6,14 +6,15 @@ import asyncio
 import json
 import os
 import sys
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import structlog
 
 from penstock.service import Resources
-from uws.ports import AttemptEnded, Dispatch, EndOfAttempt
+from uws.ports import AttemptEnded, Dispatch, EndOfAttempt, JobReports
 from uws.settings import UwsSettings
+from uws.worker.reporting import ReportDesk
 
 PRELOAD = "uws.worker_app:preload"
 _RESPAWN_PAUSE_S = 1.0
@@ -28,16 +29,20 @@ class LocalExecutor:
 
     Parameters
     ----------
+    reports
+        Where reports of attempts go.
     ended
         Called when an attempt no longer runs.
     max_running
         How many attempts run at once.
     greeting
-        The zygote's first command.
+        The zygote's first command, but for the desk that takes the reports.
     """
 
-    def __init__(self, ended: AttemptEnded, *, max_running: int, greeting: dict[str, Any]) -> None:
+    def __init__(self, reports: JobReports, ended: AttemptEnded, *, max_running: int, greeting: dict[str, Any]) -> None:
         self._ended = ended
+        self._desk = ReportDesk(reports, lambda dispatch: dispatch in self._running)
+        self._stack = AsyncExitStack()
         self._max_running = max_running
         self._greeting = greeting
         self._running: dict[Dispatch, asyncio.Event] = {}
@@ -45,10 +50,12 @@ class LocalExecutor:
         self._zygote: asyncio.subprocess.Process | None = None
         self._closing = False
         self._supervisor: asyncio.Task[None] | None = None
-        self._reports: set[asyncio.Task[None]] = set()
+        self._ends: set[asyncio.Task[None]] = set()
 
     @classmethod
-    async def open(cls, resources: Resources, ended: AttemptEnded, *, preload: str = PRELOAD) -> LocalExecutor:
+    async def open(
+        cls, resources: Resources, reports: JobReports, ended: AttemptEnded, *, preload: str = PRELOAD
+    ) -> LocalExecutor:
         """Open the executor; the zygote gets ready while the server already serves."""
         settings = resources.settings
         own = settings.section(UwsSettings)
@@ -57,7 +64,8 @@ class LocalExecutor:
             "payload": settings.model_dump_json(),
             "kill_after_s": own.kill_after_s,
         }
-        executor = cls(ended, max_running=own.max_running or os.cpu_count() or 1, greeting=greeting)
+        executor = cls(reports, ended, max_running=own.max_running or os.cpu_count() or 1, greeting=greeting)
+        greeting["desk"] = str(await executor._stack.enter_async_context(executor._desk.open()))
         executor._supervisor = asyncio.create_task(executor._supervise(), name="uws-zygote")
         return executor
 
@@ -91,7 +99,8 @@ class LocalExecutor:
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.wait({self._supervisor})
-        await asyncio.gather(*self._reports, return_exceptions=True)
+        await asyncio.gather(*self._ends, return_exceptions=True)
+        await self._stack.aclose()
 
     async def _tell(self, command: dict[str, Any]) -> None:
         zygote = self._zygote
@@ -152,8 +161,8 @@ class LocalExecutor:
         elif self._closing:
             why = EndOfAttempt.RELEASED
         task = asyncio.create_task(self._report(dispatch, why))
-        self._reports.add(task)
-        task.add_done_callback(self._reports.discard)
+        self._ends.add(task)
+        task.add_done_callback(self._ends.discard)
 
     def _bury_all(self) -> None:
         for dispatch in list(self._running):
@@ -161,6 +170,7 @@ class LocalExecutor:
 
     async def _report(self, dispatch: Dispatch, why: EndOfAttempt) -> None:
         try:
+            await self._desk.settled(dispatch)
             await self._ended(dispatch, why)
         except Exception:  # noqa: BLE001  # the reaper: the lease will tell, if we cannot
             _log.exception("end_of_attempt_not_reported", job_id=dispatch.job_id, attempt=dispatch.attempt)

@@ -15,13 +15,13 @@ from typing import TypeVar
 
 import structlog
 
+from penstock.clock import Clock
 from penstock.dali.errors import InternalError, ServiceError, ServiceUnavailable
-from penstock.service import Resources
 from uws.core.job import ErrorSummary, Job
 from uws.core.text import xml_text
 from uws.ports import FOREVER, Dispatch, JobReports, JobType, ResultStore
 from uws.service.parameters import with_defaults
-from uws.worker.context import AttemptContext
+from uws.worker.context import AttemptContext, OpenResources
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
@@ -35,14 +35,16 @@ _LONGEST_MESSAGE = 4000
 class Worker:
     """What a process needs to run attempts.
 
-    `lease_s` is how long it may be silent; it gives a sign of life three times as often.
+    `open_resources` is called for a job that asks for them. `lease_s` is how long the worker may be silent; it gives a
+    sign of life three times as often.
     """
 
     name: str
     reports: JobReports
     results: ResultStore
     job_types: Mapping[str, JobType]
-    resources: Resources
+    open_resources: OpenResources
+    clock: Clock
     lease_s: float
 
 
@@ -88,7 +90,9 @@ class _Attempt:
             await self._worker.results.prepare(self._job.id, self._job.attempt)
             job_type = self._job_type()
             parameters, worker = with_defaults(job_type, self._job.parameters), self._worker
-            self._context = AttemptContext(self._job, parameters, resources=worker.resources, results=worker.results)
+            self._context = AttemptContext(
+                self._job, parameters, open_resources=worker.open_resources, results=worker.results
+            )
             await job_type.run(self._context)
         except ServiceError as error:
             return _summary(error)
@@ -161,7 +165,7 @@ class _Attempt:
     def _until(self, deadline: datetime) -> float:
         if deadline == FOREVER:
             return float("inf")
-        return (deadline - self._worker.resources.clock()).total_seconds()
+        return (deadline - self._worker.clock()).total_seconds()
 
 
 async def _insist(report: Callable[[], Awaitable[T]], worker: Worker) -> T:

@@ -2,9 +2,9 @@
 
 It starts no thread, imports everything that jobs need once, and opens nothing: so a fork is quick and safe, and a job
 inherits neither sockets nor connections of the server. It takes commands as lines of JSON on its standard input and
-answers on its standard output::
+answers on its standard output; the first command is ``preload``::
 
-    > {"preload": "package.module:function", "payload": "...", "kill_after_s": 5}     first of all
+    > {"preload": "package.module:function", "payload": "...", "desk": "/path", "kill_after_s": 5}
     < {"ready": true}
     > {"start": ["<job>", 1]}
     > {"stop": "<job>"}                                    SIGTERM to the tree, SIGKILL to what is left after a while
@@ -35,7 +35,7 @@ from uws.ports import Dispatch
 from uws.worker.processes import adopt_orphans, children, die_with_parent, signal_tree
 
 RunAttempt = Callable[[Dispatch], Coroutine[Any, Any, None]]
-Preload = Callable[[str], RunAttempt]
+Preload = Callable[[str, str], RunAttempt]
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _ABORTED_STATUS = 3
 _FAILED_STATUS = 4
@@ -100,9 +100,14 @@ class Zygote:
 
     def _obey(self, command: dict[str, Any]) -> None:
         match command:
-            case {"preload": str(name), "payload": str(payload), "kill_after_s": float() | int() as seconds}:
+            case {
+                "preload": str(name),
+                "payload": str(payload),
+                "desk": str(desk),
+                "kill_after_s": float() | int() as seconds,
+            }:
                 self._kill_after_s = seconds
-                self._run = _resolve(name)(payload)
+                self._run = _resolve(name)(payload, desk)
                 gc.freeze()  # children shall not copy what the collector would touch
                 self._answer({"ready": True})
             case {"start": [str(job_id), int(attempt)]} if not self._closing:
