@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from penstock.context import complete_settings_type, database, load
-from penstock.host import bind, serve
+from penstock.host import bind, chosen_services, serve
 from penstock.lake.cli import lake_app
 from penstock.log import configure_logging
 from penstock.plugins import PluginError
-from penstock.settings import SettingsError, list_settings
+from penstock.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, SettingsError, config_file, list_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,6 +29,27 @@ app = typer.Typer(
 db_app = typer.Typer(no_args_is_help=True, help="The database.")
 app.add_typer(db_app, name="db")
 app.add_typer(lake_app, name="lake")
+_ENTRANCES = {  # where a client of a service begins, if not at its path
+    "/tap": ("TAP", ""),
+    "/uws": ("jobs", "/jobs"),
+    "/datalink": ("DataLink", "/links"),
+    "/registry": ("registry", "/oai"),
+}
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001  # typer passes it so
+    if wanted:
+        typer.echo(f"penstock {version('penstock')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command("serve")
@@ -40,19 +62,29 @@ def serve_command(
     """Start services on one port: all of them, with a sample collection, if nothing is configured."""
     settings = load(port=port, host=host, data_dir=data)
     configure_logging(settings)
+    chosen_services(names or ())  # a misspelt name is told before a port is taken
     listener = bind(settings.host, settings.port)
     _run(serve(settings, names or (), listener=listener, announce=_announce))
 
 
-def _announce(base: str) -> None:
+def _announce(base: str, paths: Sequence[str]) -> None:
     out = Console(highlight=False, soft_wrap=True)
-    out.print(f"Penstock serves at {base}/ (TAP {base}/tap, jobs {base}/uws/jobs, DataLink {base}/datalink/links)")
+    known = [path for path in _ENTRANCES if path in paths]
+    entrances = [(path, *_ENTRANCES[path]) for path in known]
+    entrances += [(path, path.strip("/"), "") for path in paths if path not in _ENTRANCES]
+    shown = ", ".join(f"{name} {base}{path}{rest}" for path, name, rest in entrances)
+    out.print(f"Penstock serves at {base}/ ({shown})", markup=False)
+    if "/tap" in paths:
+        _print_queries(out, base)
+    sys.stdout.flush()
+
+
+def _print_queries(out: Console, base: str) -> None:
     out.print("Try:", style="bold")
     query = "SELECT TOP 5 target_name, s_ra, s_dec FROM ivoa.obscore"
     out.print(f'  python -c \'import pyvo; print(pyvo.dal.TAPService("{base}/tap").search("{query}"))\'', markup=False)
     out.print(f"  stilts tapquery tapurl={base}/tap adql='{query}'", markup=False)
     out.print(f"  curl '{base}/tap/sync' -d LANG=ADQL -d FORMAT=csv -d 'QUERY={query}'", markup=False)
-    sys.stdout.flush()
 
 
 @app.command("settings")
@@ -66,15 +98,17 @@ def settings_command(
     for variable, field, name in list_settings(kind):
         section, _, member = name.rpartition(".")
         value = values[section][member] if section else values[member]
-        shown = "***" if name == "database_url" and value else value
+        shown = "***" if name.endswith("database_url") and value else value
         rows.append({"variable": variable, "toml": name, "value": shown, "description": field.description or ""})
     if as_json:
         sys.stdout.buffer.write(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
         return
-    table = Table("environment", "TOML", "value", "meaning")
-    for row in rows:
-        table.add_row(row["variable"], row["toml"], str(row["value"]), row["description"])
-    Console().print(table)
+    typer.echo(
+        f"TOML file: {config_file() or 'none'} ({CONFIG_VARIABLE} names it; else {DEFAULT_CONFIG} if it is here)"
+    )
+    for row in rows:  # no table: a name must stay whole, however narrow the terminal
+        value = "unset" if row["value"] is None else row["value"]
+        typer.echo(f"{row['variable']} = {value}\n    {row['toml']}: {row['description']}")
 
 
 @db_app.command("upgrade")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -99,7 +100,7 @@ async def open_host(settings: Settings, names: Sequence[str] = ()) -> AsyncItera
     SettingsError
         A name is not an installed service, or a setting does not fit the world.
     """
-    services = _chosen(names)
+    services = chosen_services(names)
     async with open_resources(settings) as resources:
         metrics = Metrics()
         root = new_service_app(negotiated_error)
@@ -115,7 +116,14 @@ async def open_host(settings: Settings, names: Sequence[str] = ()) -> AsyncItera
         yield root
 
 
-def _chosen(names: Sequence[str]) -> list[Service]:
+def chosen_services(names: Sequence[str]) -> list[Service]:
+    """Return the services called `names`; all that are installed, if none.
+
+    Raises
+    ------
+    SettingsError
+        A name is not an installed service.
+    """
     unknown = [name for name in names if name not in SERVICES.names()]
     if unknown:
         raise SettingsError(f"there is no service {unknown[0]!r}; installed: {', '.join(SERVICES.names())}")
@@ -169,18 +177,26 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(BACKLOG)  # an address that is bound only can be bound by another, too
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         listener.close()
-        raise SettingsError(
-            f"cannot listen on {host}:{port} ({error.strerror}): choose another with --port, 0 takes any free one"
-        ) from error
+        raise SettingsError(_why_not_bound(host, port, error)) from error
     return listener
 
 
+def _why_not_bound(host: str, port: int, error: OSError | UnicodeError) -> str:
+    reason = getattr(error, "strerror", None) or error
+    if isinstance(error, socket.gaierror | UnicodeError) or error.errno == errno.EADDRNOTAVAIL:
+        return f"cannot listen on host {host!r} ({reason}): give --host an address of this machine, such as 127.0.0.1"
+    return f"cannot listen on {host}:{port} ({reason}): choose another with --port, 0 takes any free one"
+
+
 async def serve(
-    settings: Settings, names: Sequence[str], *, listener: socket.socket, announce: Callable[[str], None]
+    settings: Settings, names: Sequence[str], *, listener: socket.socket, announce: Callable[[str, Sequence[str]], None]
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then let requests end for `DRAIN_S` seconds."""
+    """Serve until SIGINT or SIGTERM, then let requests end for `DRAIN_S` seconds.
+
+    `announce` is told the base URL and the paths of the services when they answer.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -198,7 +214,7 @@ async def serve(
         await runner.setup()
         try:
             await web.SockSite(runner, listener, backlog=BACKLOG).start()
-            announce(settings.own_url)
+            announce(settings.own_url, [service.path for service in chosen_services(names)])
             await stop.wait()
         finally:
             await runner.cleanup()

@@ -6,18 +6,20 @@ else from the TOML file (``port = 8080``, ``[tap]`` ``maxrec_default = 10000``),
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, create_model, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -30,6 +32,7 @@ from penstock.auth.addresses import host_of, is_protected
 S = TypeVar("S", bound="Section")
 CONFIG_VARIABLE = "PENSTOCK_CONFIG"
 DEFAULT_CONFIG = Path("penstock.toml")
+_AUTHORITY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._~*'()!-]{2,}")
 _BASE_URL = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%-]+)*/*")
 
 
@@ -110,14 +113,13 @@ class Settings(BaseSettings):
     base_url: str | None = Field(
         None, description="URL under which clients reach the host, when a proxy stands before it"
     )
-    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
-        (), description="Networks whose X-Forwarded-* headers are believed"
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), description="Networks whose X-Forwarded-* headers are believed, such as 10.0.0.0/8,::1"
     )
     data_dir: Path = Field(Path("penstock-data"), description="Directory of everything that must persist")
     database_url: str | None = Field(None, description="postgresql://... or sqlite:///...; unset: SQLite in data_dir")
     authority: str = Field(
         "penstock.example",
-        pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._~*'()!-]{2,}$",
         description="IVOA naming authority of the deployment, the host part of its ivo:// identifiers",
     )
     lake: str = Field("local", description="Which data lake, by the name of its plugin")
@@ -128,6 +130,24 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least level that is logged"
     )
+
+    @field_validator("authority")
+    @classmethod
+    def _naming_authority(cls, value: str) -> str:
+        if not _AUTHORITY.fullmatch(value):
+            raise ValueError(
+                f"{value!r} is no IVOA naming authority: give a name such as vo.example.org, three or more letters, "
+                "digits, dots or hyphens that begin with a letter or a digit"
+            )
+        return value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: Any) -> Any:
+        """Read networks, in the environment between commas or as JSON."""
+        if isinstance(value, str):
+            value = _listed(value)
+        return tuple(map(_network, value)) if isinstance(value, list | tuple) else value
 
     @field_validator("base_url")
     @classmethod
@@ -176,6 +196,22 @@ class Settings(BaseSettings):
         return url.render_as_string()
 
 
+def _listed(text: str) -> Any:
+    if not text.strip().startswith("["):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError("must be networks between commas, such as 10.0.0.0/8,::1") from error
+
+
+def _network(value: Any) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"{error}: give networks between commas, such as 10.0.0.0/8,::1") from error
+
+
 def _url_host(host: str) -> str:
     """Return the host part of a URL for an address that is listened on; a wildcard is not one that a client can use."""
     if host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
@@ -215,14 +251,30 @@ def load_settings(sections: Mapping[str, type[Section]], **given: Any) -> Settin
     try:
         return kind(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        first = error.errors()[0]
-        # The arm of a union that refused is no part of the name.
-        name = ".".join(str(part) for part in first["loc"] if "[" not in str(part))
-        raise SettingsError(f"setting {name}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise SettingsError(_explain(kind, error)) from error
     except SourceError as error:
         raise SettingsError(f"{error}: a list or a group in the environment is written as JSON") from error
     except ValueError as error:
         raise SettingsError(f"{path or 'settings'}: {error}") from error
+
+
+def _explain(kind: type[Settings], error: ValidationError) -> str:
+    """Say in one line which setting is wrong and why."""
+    errors = error.errors()
+    # A misspelt member is the cause of one that is missing.
+    first = next((told for told in errors if told["type"] == "extra_forbidden"), errors[0])
+    # The arm of a union that refused is no part of the name.
+    name = ".".join(str(part) for part in first["loc"] if "[" not in str(part))
+    if first["type"] == "extra_forbidden":
+        return f"{_origin(kind, name)}: {name} is not a setting; `penstock settings` lists them all"
+    return f"setting {name}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def _origin(kind: type[Settings], name: str) -> str:
+    """Return the variable whose JSON holds a name, else the file."""
+    given = {variable.upper() for variable in os.environ}
+    holders = (variable for variable, _, known in list_settings(kind) if name.startswith(f"{known}."))
+    return next((variable for variable in holders if variable in given), str(config_file() or "settings"))
 
 
 def _unknown_variables(kind: type[Settings]) -> Iterator[str]:

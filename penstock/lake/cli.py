@@ -17,11 +17,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from penstock.context import database, load
+from penstock.db import async_url
 from penstock.lake.names import as_text, collection_name, site_name
 from penstock.lake.port import Site
+from penstock.lake.rows import SUFFIXES
+from penstock.lake.sample import COLLECTION, ensure_sample
 from penstock.lake.scan import Report, Scan
 from penstock.lake.store import LakeStore
 from penstock.lake.tree import Tree
+from penstock.settings import Settings, SettingsError
 
 T = TypeVar("T")
 SOME_SKIPPED = 3  # the exit code of a scan that left files out
@@ -60,17 +64,24 @@ def add_command(  # noqa: PLR0913  # the options of the command
 ) -> None:
     """Register the FITS files of a directory tree, where they are; again, to note what has changed since.
 
-    Exits with 3 if some files were left out.
+    Exits with 3 if some files were left out. A lake that is new is given the sample collection, too.
     """
+    if (latitude is None) != (longitude is None):
+        raise typer.BadParameter("--latitude and --longitude are given together")
     tree = Tree(path=path, collection=collection or _name_of(path))
     place = Site(name=site, latitude_deg=latitude, longitude_deg=longitude)
     began = time.monotonic()
-    report = _with_store(data, lambda store: _scan(store, tree, place, verify=verify))
+    settings = _settings(data)
+    report = _with_store(
+        settings, lambda store: _add(settings, store, Scan(store=store, tree=tree, site=place, verify=verify))
+    )
     if as_json:
         skipped = [{"path": as_text(str(item.path)), "reason": item.reason} for item in report.skipped]
         _print_json(asdict(report) | {"skipped": skipped})
     else:
         _print_report(report, time.monotonic() - began)
+    if not (report.added or report.updated or report.unchanged or report.skipped):
+        _tell(f"no FITS file at {as_text(str(path))}: none is called {', '.join(f'*{suffix}' for suffix in SUFFIXES)}")
     raise typer.Exit(SOME_SKIPPED if report.skipped else 0)
 
 
@@ -82,23 +93,27 @@ def _name_of(path: Path) -> str:
         raise typer.BadParameter(f"{error}; name it with --collection") from error
 
 
-async def _scan(store: LakeStore, tree: Tree, site: Site, *, verify: bool) -> Report:
+async def _add(settings: Settings, store: LakeStore, scan: Scan) -> Report:
+    try:
+        if settings.lake == "local" and await ensure_sample(settings, store):
+            _tell(f"the lake is new and was given the sample; `penstock lake remove {COLLECTION}` forgets it")
+    except OSError as error:
+        raise SettingsError(f"the sample cannot be written: {error}") from error
+    return await _run(scan)
+
+
+async def _run(scan: Scan) -> Report:
     columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
-        return await Scan(
-            store=store,
-            tree=tree,
-            site=site,
-            verify=verify,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        ).run()
+        scan.progress = lambda done, total: bar.update(task, completed=done, total=total)
+        return await scan.run()
 
 
 def _print_report(report: Report, seconds: float) -> None:
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
     for item in report.skipped:
-        errors.print(f"skipped {as_text(str(item.path))}: {item.reason}", markup=False)
+        _tell(f"skipped {as_text(str(item.path))}: {item.reason}")
     counts = {name: getattr(report, name) for name in ("added", "updated", "unchanged", "vanished")}
     counts["skipped"] = len(report.skipped)
     shown = ", ".join(f"{count} {name}" for name, count in counts.items())
@@ -108,7 +123,7 @@ def _print_report(report: Report, seconds: float) -> None:
 @lake_app.command("sites")
 def sites_command(data: _Data = None, as_json: _Json = False) -> None:
     """List the storage sites."""
-    sites = _with_store(data, lambda store: store.sites())
+    sites = _with_store(_settings(data, existing=True), lambda store: store.sites())
     if as_json:
         _print_json([asdict(site) for site in sites])
         return
@@ -121,7 +136,7 @@ def sites_command(data: _Data = None, as_json: _Json = False) -> None:
 @lake_app.command("ls")
 def list_command(data: _Data = None, as_json: _Json = False) -> None:
     """List the collections and what each site has of them."""
-    holdings = _with_store(data, lambda store: store.holdings())
+    holdings = _with_store(_settings(data, existing=True), lambda store: store.holdings())
     if as_json:
         _print_json([asdict(holding) for holding in holdings])
         return
@@ -137,14 +152,31 @@ def remove_command(
     collection: Annotated[str, typer.Argument(help="Name of the collection")], data: _Data = None
 ) -> None:
     """Forget a collection; its files stay where they are."""
-    removed = _with_store(data, lambda store: store.remove(collection))
+    removed = _with_store(_settings(data, existing=True), lambda store: store.remove(collection))
     typer.echo(f"{removed} files of {collection} forgotten")
     raise typer.Exit(0 if removed else 1)
 
 
-def _with_store(data: Path | None, use: Callable[[LakeStore], Awaitable[T]]) -> T:
+def _settings(data: Path | None, *, existing: bool = False) -> Settings:
+    """Read the settings and tell which lake they mean; one that must be `existing` is not made."""
     settings = load(data_dir=data)
+    folder = settings.data_dir.absolute()
+    try:
+        url = async_url(settings.database)
+    except ValueError as error:
+        raise SettingsError(f"setting database_url: {error}") from error
+    shown = f", database {url.render_as_string(hide_password=True)}" if settings.database_url else ""
+    if existing and url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise SettingsError(f"no lake at {folder}{shown}: give --data, or run `penstock serve` first")
+    _tell(f"data directory {folder}{shown}")
+    return settings
 
+
+def _tell(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _with_store(settings: Settings, use: Callable[[LakeStore], Awaitable[T]]) -> T:
     async def run() -> T:
         async with database(settings) as db:
             return await use(LakeStore(db, settings.authority))

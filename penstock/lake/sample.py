@@ -54,18 +54,20 @@ _MARK = "sample"
 _BEGUN, _DONE = "begun", "done"
 
 
-async def ensure_sample(settings: Settings, store: LakeStore) -> None:
-    """Give a lake the sample collection, once in its life and only while it has nothing else."""
+async def ensure_sample(settings: Settings, store: LakeStore) -> bool:
+    """Give a lake the sample collection, once in its life and only while it has nothing else; return whether it did."""
     mark = await store.mark(_MARK)
     if mark == _DONE:
-        return
-    if mark == _BEGUN or await store.is_empty():
+        return False
+    wanted = mark == _BEGUN or await store.is_empty()
+    if wanted:
         await store.set_mark(_MARK, _BEGUN)
         for site in SITES:
             folder = settings.data_dir.absolute() / "lake" / site.name / COLLECTION
             await asyncio.to_thread(_copy, folder)
             await Scan(store=store, tree=Tree(path=folder.resolve(), collection=COLLECTION), site=site).run()
     await store.set_mark(_MARK, _DONE)
+    return wanted
 
 
 def _copy(folder: Path) -> None:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,41 @@ def test_an_unknown_service_is_one_line_that_lists_the_known(tmp_path: Path) -> 
     assert_one_line(penstock("serve", "tab", "--port", "0", cwd=tmp_path), "installed: datalink")
 
 
+def test_an_unknown_service_is_told_before_the_port_is_taken(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        done = penstock("serve", "tab", "--port", str(other.getsockname()[1]), cwd=tmp_path)
+    assert_one_line(done, "no service 'tab'")
+
+
+def test_a_wrong_host_is_one_line_that_names_it(tmp_path: Path) -> None:
+    done = penstock("serve", "--host", "not.a.host.invalid", "--port", "0", cwd=tmp_path)
+    assert_one_line(done, "'not.a.host.invalid'")
+    assert "--port" not in done.stderr
+
+
+def test_the_version_is_shown(tmp_path: Path) -> None:
+    assert penstock("--version", cwd=tmp_path).stdout == f"penstock {version('penstock')}\n"
+
+
+def test_settings_are_listed_for_people_with_whole_names_however_narrow(tmp_path: Path) -> None:
+    machine = penstock("settings", "--json", cwd=tmp_path).stdout.splitlines()
+    listed = penstock("settings", cwd=tmp_path, COLUMNS="40", PENSTOCK_TAP__DATABASE_URL="postgresql://u:secret@h/d")
+    assert "PENSTOCK_CONFIG" in listed.stdout
+    assert "secret" not in listed.stdout
+    for row in map(json.loads, machine):
+        assert f"{row['variable']} = " in listed.stdout
+        assert f"{row['toml']}: {row['description']}" in listed.stdout
+
+
+@pytest.mark.parametrize("command", [["ls"], ["sites"], ["remove", "x"]])
+def test_a_lake_that_is_not_there_is_not_made_by_asking_for_it(tmp_path: Path, command: list[str]) -> None:
+    done = penstock("lake", *command, cwd=tmp_path)
+    assert_one_line(done, f"no lake at {tmp_path / 'penstock-data'}: give --data")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_settings_are_listed_for_machines_without_secrets(tmp_path: Path) -> None:
     done = penstock("settings", "--json", cwd=tmp_path, PENSTOCK_DATABASE_URL="postgresql://u:secret@h/d")
     rows = {row["toml"]: row for row in map(json.loads, done.stdout.splitlines())}
@@ -80,8 +116,21 @@ def test_settings_are_listed_for_machines_without_secrets(tmp_path: Path) -> Non
 
 def test_named_services_are_served_alone(tmp_path: Path) -> None:
     with serve(tmp_path, "datalink") as server:
+        announced = server.output
         assert requests.get(f"{server.base}/datalink/availability", timeout=10).status_code == 200
         assert requests.get(f"{server.base}/tap/availability", timeout=10).status_code == 404
+        front = requests.get(f"{server.base}/", timeout=10).text
+        for text in (front, announced):
+            assert f"{server.base}/datalink" in text
+            assert "/tap" not in text
+            assert "/uws" not in text
+
+
+def test_tap_alone_is_announced_with_what_to_paste(tmp_path: Path) -> None:
+    with serve(tmp_path, "tap") as server:
+        assert f"serves at {server.base}/ (TAP {server.base}/tap)" in server.output
+        assert "/uws/jobs" not in server.output
+        assert "Try it" in requests.get(f"{server.base}/", timeout=10).text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

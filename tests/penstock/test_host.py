@@ -81,6 +81,7 @@ def test_the_server_says_which_url_and_what_to_paste(server: Server) -> None:
     for word in ("pyvo", "stilts tapquery", "curl"):
         assert word in server.output
     assert server.output.count(f"{server.base}/tap") >= 3
+    assert f"TAP {server.base}/tap, jobs {server.base}/uws/jobs, DataLink {server.base}/datalink/links" in server.output
 
 
 def test_bytes_that_are_no_http_are_refused_and_not_logged(server: Server) -> None:
@@ -96,3 +97,9 @@ def test_bytes_that_are_no_http_are_refused_and_not_logged(server: Server) -> No
 def test_an_address_is_taken_at_once() -> None:
     with bind("127.0.0.1", 0) as first, pytest.raises(SettingsError, match=r"cannot listen on .*--port"):
         bind("127.0.0.1", first.getsockname()[1])
+
+
+@pytest.mark.parametrize("host", ["nosuch.invalid", "192.0.2.1", "a..b", "1:2"])
+def test_a_host_that_is_not_ours_is_named(host: str) -> None:
+    with pytest.raises(SettingsError, match=f"'{host}'.*--host"):
+        bind(host, 0)

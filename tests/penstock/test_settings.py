@@ -55,9 +55,14 @@ def test_a_section_is_set_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
         ("PENSTOCK_BASE_URL", "http://", "base_url: must be"),
         ("PENSTOCK_BASE_URL", "https://x.org/a?b=c", "base_url: must be"),
         ("PENSTOCK_BASE_URL", "https://user:word@x.org", "base_url: must be"),
-        ("PENSTOCK_TRUSTED_PROXIES", "10.0.0.0/8", "trusted_proxies.* written as JSON"),
-        ("PENSTOCK_TRUSTED_PROXIES", '["10.0.0.1/8"]', "setting trusted_proxies.0: "),
-        ("PENSTOCK_AUTHORITY", "a b", "authority"),
+        ("PENSTOCK_TRUSTED_PROXIES", "10.0.0.0/8;::1", "trusted_proxies: .*such as 10.0.0.0/8,::1"),
+        ("PENSTOCK_TRUSTED_PROXIES", '["10.0.0.1/8"]', "trusted_proxies: .*such as 10.0.0.0/8,::1"),
+        ("PENSTOCK_TRUSTED_PROXIES", "[10.0.0.0/8", "trusted_proxies: .*such as 10.0.0.0/8,::1"),
+        ("PENSTOCK_TRUSTED_PROXIES", "[null]", "trusted_proxies: .*such as 10.0.0.0/8,::1"),
+        ("PENSTOCK_OIDC__ISSUERS", "https://x.org", "oidc.* written as JSON"),
+        ("PENSTOCK_OIDC__ISSUERS", '[{"nme": 1}]', r"PENSTOCK_OIDC__ISSUERS: oidc.issuers.0.nme is not a setting"),
+        ("PENSTOCK_AUTHORITY", "a b", "authority: 'a b' is no IVOA naming authority: give a name such as vo.example"),
+        ("PENSTOCK_AUTHORITY", "vo.example.org\n", "authority"),
         ("PENSTOCK_TAP__MAXREC_DEFAULT", "-1", "tap.maxrec_default"),
         ("PENSTOCK_PROT", "80", "PENSTOCK_PROT in the environment is not a setting"),
         ("PENSTOCK_TAP__MAXREC", "80", "PENSTOCK_TAP__MAXREC in the environment is not a setting"),
@@ -73,11 +78,32 @@ def test_a_wrong_value_is_one_line_that_names_it(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["port = ", "prot = 1", "[tap]\nmaxrec = 1", "[nosuch]\na = 1"])
-def test_a_wrong_file_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("port = ", "penstock.toml: "),
+        ("prot = 1", "penstock.toml: prot is not a setting"),
+        ("[tap]\nmaxrec = 1", r"penstock.toml: tap\.maxrec is not a setting"),
+        ("[nosuch]\na = 1", "penstock.toml: nosuch is not a setting"),
+    ],
+)
+def test_a_wrong_file_is_refused(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "penstock.toml").write_text(text)
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError, match=says):
         load_settings(SECTIONS)
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/8, ::1", '["10.0.0.0/8", "::1"]', " 10.0.0.0/8,::1,"])
+def test_trusted_proxies_stand_between_commas_or_in_json(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("PENSTOCK_TRUSTED_PROXIES", text)
+    assert [str(network) for network in load_settings(SECTIONS).trusted_proxies] == ["10.0.0.0/8", "::1/128"]
+
+
+def test_no_trusted_proxies_may_be_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "penstock.toml").write_text('trusted_proxies = ["10.0.0.0/8"]')
+    assert len(load_settings(SECTIONS).trusted_proxies) == 1
+    monkeypatch.setenv("PENSTOCK_TRUSTED_PROXIES", "")
+    assert load_settings(SECTIONS).trusted_proxies == ()
 
 
 def test_every_setting_has_a_meaning_and_a_variable() -> None:

@@ -9,6 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from penstock.lake.cli import SOME_SKIPPED, lake_app
+from penstock.lake.sample import COLLECTION
+from penstock.settings import SettingsError
 from tests.penstock.lake.builders import write
 
 
@@ -20,14 +22,41 @@ def test_adding_tells_what_was_done(tmp_path: Path) -> None:
     write(tmp_path / "tree" / "a.fits")
     first = run(tmp_path, "add", str(tmp_path / "tree"), "--site", "HERE", "--latitude", "10.5", "--longitude", "-20")
     assert first.exit_code == 0, first.output
-    assert "1 added, 0 updated, 0 unchanged, 0 vanished, 0 skipped" in first.stdout
+    assert first.stdout.startswith("1 added, 0 updated, 0 unchanged, 0 vanished, 0 skipped")
+    assert f"data directory {tmp_path / 'data'}\n" in first.stderr
+    assert "\n\n" not in first.stderr
     assert "1 unchanged" in run(tmp_path, "add", str(tmp_path / "tree"), "--site", "HERE").stdout
-    (site,) = json.loads(run(tmp_path, "sites", "--json").stdout)
-    assert (site["name"], site["latitude_deg"], site["longitude_deg"]) == ("HERE", 10.5, -20)
-    (holding,) = json.loads(run(tmp_path, "ls", "--json").stdout)
-    assert (holding["collection"], holding["files"], holding["available"]) == ("tree", 1, 1)
+    sites = {site["name"]: site for site in json.loads(run(tmp_path, "sites", "--json").stdout)}
+    assert (sites["HERE"]["latitude_deg"], sites["HERE"]["longitude_deg"]) == (10.5, -20)
+    holdings = {holding["site"]: holding for holding in json.loads(run(tmp_path, "ls", "--json").stdout)}
+    assert [holdings["HERE"][name] for name in ("collection", "files", "available")] == ["tree", 1, 1]
     assert "HERE" in run(tmp_path, "sites").stdout
     assert "tree" in run(tmp_path, "ls").stdout
+
+
+def test_own_files_join_the_sample_in_a_new_lake_only(tmp_path: Path) -> None:
+    write(tmp_path / "tree" / "a.fits")
+    assert "given the sample" in run(tmp_path, "add", str(tmp_path / "tree")).stderr
+    collections = {holding["collection"] for holding in json.loads(run(tmp_path, "ls", "--json").stdout)}
+    assert collections == {"tree", COLLECTION}
+    run(tmp_path, "remove", COLLECTION)
+    assert "given the sample" not in run(tmp_path, "add", str(tmp_path / "tree")).stderr
+    assert [holding["collection"] for holding in json.loads(run(tmp_path, "ls", "--json").stdout)] == ["tree"]
+
+
+def test_a_directory_without_fits_files_says_so(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "notes.txt").touch()
+    result = run(tmp_path, "add", str(tmp_path / "tree"))
+    assert result.stdout.startswith("0 added")
+    assert f"no FITS file at {tmp_path / 'tree'}: none is called *.fits" in result.stderr
+
+
+def test_a_data_directory_that_cannot_hold_the_sample_is_told(tmp_path: Path) -> None:
+    write(tmp_path / "tree" / "a.fits")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "lake").write_text("in the way")
+    assert isinstance(run(tmp_path, "add", str(tmp_path / "tree")).exception, SettingsError)
 
 
 def test_skipped_files_are_named_with_reasons_and_an_exit_code(tmp_path: Path) -> None:
@@ -48,6 +77,8 @@ def test_skipped_files_are_named_with_reasons_and_an_exit_code(tmp_path: Path) -
         (["tree", "--collection", "a b"], "cannot name a collection"),
         (["tree", "--site", "a/b"], "cannot name a site"),
         (["tree", "--latitude", "91"], "less than or equal to 90"),
+        (["tree", "--latitude", "9"], "--latitude and --longitude are given together"),
+        (["tree", "--longitude", "9"], "--latitude and --longitude are given together"),
         (["bad name"], "--collection"),
     ],
 )
