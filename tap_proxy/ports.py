@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -50,7 +50,8 @@ class Statement:
         """Return the statement with the base URL in the place of its marks."""
         if BASE_MARK not in self.sql:
             return self
-        return replace(self, sql=self.sql.replace(BASE_MARK, base_url.replace("'", "''")))
+        sql = self.sql.replace(BASE_MARK, base_url.replace("'", "''"))
+        return Statement(sql=sql, params=self.params, fields=self.fields)
 
 
 @dataclass(frozen=True, slots=True)

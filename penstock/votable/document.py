@@ -33,6 +33,8 @@ NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3"
 _ILLEGAL_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _NAMESPACES: Any = {None: NAMESPACE}  # the stubs do not know a default namespace
 _CUT = ("rows", "here")
+_CUT_INFOS = ("infos", "here")
+_INFO_INDENT = "    "
 
 
 class QueryStatus(StrEnum):
@@ -120,18 +122,37 @@ def header_and_footer(
     document: Document, serialization: Serialization, trailing: tuple[Info, ...] = ()
 ) -> tuple[bytes, bytes]:
     """Return the bytes before and after the rows; `trailing` follow the table, and so change the footer alone."""
-    root = _root(document.version)
-    results = _child(root, "RESOURCE", type="results")
-    _describe(results, document.description)
-    _add_infos(results, (Info(name="QUERY_STATUS", value=QueryStatus.OK), *document.infos))
-    for link in document.links:
-        _add_link(results, link)
-    _add_table(results, document, serialization)
-    _add_infos(results, trailing)
-    for service in document.services:
-        _add_service(root, service)
-    header, footer = _serialised(root).split("<?{} {}?>".format(*_CUT).encode())
-    return header, footer
+    frame = Frame(document, serialization)
+    return frame.header(document.infos), frame.footer(trailing)
+
+
+class Frame:
+    """A document without its infos and rows: all that answers to the same query have in common, written once."""
+
+    def __init__(self, document: Document, serialization: Serialization) -> None:
+        root = _root(document.version)
+        results = _child(root, "RESOURCE", type="results")
+        _describe(results, document.description)
+        _add_infos(results, (Info(name="QUERY_STATUS", value=QueryStatus.OK),))
+        results.append(etree.ProcessingInstruction(*_CUT_INFOS))
+        for link in document.links:
+            _add_link(results, link)
+        _add_table(results, document, serialization)
+        results.append(etree.ProcessingInstruction(*_CUT_INFOS))
+        for service in document.services:
+            _add_service(root, service)
+        header, footer = _serialised(root).split("<?{} {}?>".format(*_CUT).encode())
+        info_line = "{}<?{} {}?>\n".format(_INFO_INDENT, *_CUT_INFOS).encode()
+        self._before_infos, self._after_infos = header.split(info_line)
+        self._before_trailing, self._after_trailing = footer.split(info_line)
+
+    def header(self, infos: tuple[Info, ...]) -> bytes:
+        """Return the bytes before the rows."""
+        return b"".join((self._before_infos, _info_lines(infos), self._after_infos))
+
+    def footer(self, trailing: tuple[Info, ...] = ()) -> bytes:
+        """Return the bytes after the rows."""
+        return b"".join((self._before_trailing, _info_lines(trailing), self._after_trailing))
 
 
 def error_document(message: str, *, infos: tuple[Info, ...] = (), version: Version = "1.4") -> bytes:
@@ -174,6 +195,17 @@ def _add_infos(parent: etree._Element, infos: tuple[Info, ...]) -> None:
         element = _child(parent, "INFO", name=info.name, value=info.value)
         if info.text is not None:
             element.text = _legal(info.text)
+
+
+def _info_lines(infos: tuple[Info, ...]) -> bytes:
+    """Write infos as they stand in the results, where the namespace is declared above them."""
+    lines = []
+    for info in infos:
+        element = etree.Element("INFO", name=_legal(info.name), value=_legal(info.value))
+        if info.text is not None:
+            element.text = _legal(info.text)
+        lines.append(b"%b%b\n" % (_INFO_INDENT.encode(), etree.tostring(element, encoding="UTF-8")))
+    return b"".join(lines)
 
 
 def _add_link(parent: etree._Element, link: Link) -> None:

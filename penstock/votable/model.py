@@ -6,7 +6,9 @@ A `Field` is the type and meaning of a column (VOTable 1.5 s4.1); it says nothin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
+
+T = TypeVar("T")
 
 Datatype = Literal[
     "boolean",
@@ -41,3 +43,21 @@ class Field:
     utype: str | None = None
     description: str | None = None
     id: str | None = None
+
+
+class ByIdentity(Generic[T]):
+    """Makes a cache's key of an object by which it is: to hash many fields takes longer than to write a row of them.
+
+    A cache that holds the key holds the object too, so no other one can take its place.
+    """
+
+    __slots__ = ("held",)
+
+    def __init__(self, held: T) -> None:
+        self.held = held
+
+    def __hash__(self) -> int:
+        return id(self.held)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ByIdentity) and self.held is other.held

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 from penstock.votable import tabledata
 from penstock.votable.binary2 import Base64Feeder
 from penstock.votable.binary2 import encode as encode_binary2
-from penstock.votable.document import Document, Info, QueryStatus, Serialization, header_and_footer
+from penstock.votable.document import Document, Frame, Info, QueryStatus, Serialization
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,17 +21,23 @@ PIECE_BYTES = 4 << 20
 
 
 class VOTableWriter:
-    """Writes the bytes of one document: `begin`, then `rows` or `pieces` of every batch, then `end`."""
+    """Writes the bytes of one document: `begin`, then `rows` or `pieces` of every batch, then `end`.
 
-    def __init__(self, document: Document, serialization: Serialization) -> None:
+    Parameters
+    ----------
+    frame
+        That of a document which differs in its infos at most, where there is one already.
+    """
+
+    def __init__(self, document: Document, serialization: Serialization, *, frame: Frame | None = None) -> None:
         self._document = document
         self._serialization = serialization
         self._base64 = Base64Feeder()
-        self._header, self._footer = header_and_footer(document, serialization)
+        self._frame = frame or Frame(document, serialization)
 
     def begin(self) -> bytes:
         """Return everything before the first row."""
-        return self._header
+        return self._frame.header(self._document.infos)
 
     def rows(self, batch: pa.RecordBatch) -> bytes:
         """Return the rows of a batch.
@@ -61,11 +67,8 @@ class VOTableWriter:
 
         A status other than OK follows the table as an INFO, with the message as its text (DALI 1.2 s5.4.1, s5.4.2).
         """
-        footer = self._footer
-        if status is not QueryStatus.OK:
-            trailing = Info(name="QUERY_STATUS", value=status, text=message)
-            _, footer = header_and_footer(self._document, self._serialization, (trailing,))
-        return self._base64.finish() + footer
+        trailing = () if status is QueryStatus.OK else (Info(name="QUERY_STATUS", value=status, text=message),)
+        return self._base64.finish() + self._frame.footer(trailing)
 
     def _encoded(self, batch: pa.RecordBatch) -> bytes:
         match self._serialization:
@@ -85,8 +88,7 @@ def split(batch: pa.RecordBatch, piece_bytes: int = PIECE_BYTES) -> Iterator[pa.
 
     As text or base64, a value takes at most about twice its bytes in Arrow, and ten more for its element.
     """
-    estimate = 2 * batch.nbytes + 10 * batch.num_rows * batch.num_columns
-    if estimate <= piece_bytes or batch.num_rows <= 1:
+    if batch.num_rows <= 1 or 2 * batch.nbytes + 10 * batch.num_rows * batch.num_columns <= piece_bytes:
         yield batch
         return
     middle = batch.num_rows // 2

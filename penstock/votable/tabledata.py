@@ -10,14 +10,16 @@ because a parser would hand on a newline in its place.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from penstock.votable.compute import content, pc, relisted
-from penstock.votable.conform import conform
-from penstock.votable.datatypes import TEXT_TYPES
+from penstock.votable.datatypes import TEXT_TYPES, arrow_type, fields_schema, shape_of
+from penstock.votable.model import ByIdentity
 from penstock.votable.text import FEW, spell_number, spelt_by_python, text_column
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 ILLEGAL_IN_XML = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x{FFFE}\x{FFFF}]"
 _NONCHARACTERS = ("\ufffe".encode(), "\uffff".encode())
 _ESCAPES = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#13;"))
+_Speller = Callable[[Any], str]
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _SPECIAL = re.compile("[&<>\x00-\x08\x0b-\x1f\ufffe\uffff]")
 
@@ -48,21 +51,44 @@ def encode(batch: pa.RecordBatch, fields: tuple[Field, ...]) -> bytes:
 
 def _encode_few(batch: pa.RecordBatch, fields: tuple[Field, ...]) -> bytes:
     """Write rows without Arrow's functions: they take longer to begin with a column than Python with a few cells."""
-    columns = [_few_cells(array, field) for array, field in zip(batch.columns, fields, strict=True)]
+    schema, spellers = _plan(ByIdentity(fields))
+    if batch.schema != schema:
+        spellers = (None,) * len(fields)
+    columns = [
+        _few_cells(array, field) if spell is None else [spell(value) for value in array.to_pylist()]
+        for array, field, spell in zip(batch.columns, fields, spellers, strict=True)
+    ]
     rows = ("<TR><TD>" + "</TD><TD>".join(row) + "</TD></TR>\n" for row in zip(*columns, strict=True))
     return "".join(rows).encode()
 
 
+@lru_cache(maxsize=256)
+def _plan(fields: ByIdentity[tuple[Field, ...]]) -> tuple[pa.Schema | None, tuple[_Speller | None, ...]]:
+    """Return how to spell the cells of each column of a schema; None for columns whose values must be looked at."""
+    try:
+        return fields_schema(fields.held), tuple(_speller(field) for field in fields.held)
+    except ValueError:
+        return None, ()
+
+
+def _speller(field: Field) -> _Speller | None:
+    kind, shape = arrow_type(field), shape_of(field.arraysize)
+    if field.datatype in TEXT_TYPES:
+        return _escaped_value if shape.variable and shape.limit is None else None
+    return _number if spelt_by_python(kind) else None
+
+
 def _few_cells(array: pa.Array[Any], field: Field) -> list[str]:
-    column = conform(array, field)
-    if pa.types.is_string(column.type) and field.datatype in TEXT_TYPES:
-        return [_escaped_value(value or "") for value in column.to_pylist()]
-    if spelt_by_python(column.type) and field.datatype != "bit":
-        return [spell_number(value) or "" for value in column.to_pylist()]
     return [value or "" for value in _cells(array, field).to_pylist()]
 
 
-def _escaped_value(value: str) -> str:
+def _number(value: float | None) -> str:
+    return spell_number(value) or ""
+
+
+def _escaped_value(value: str | None) -> str:
+    if value is None:
+        return ""
     if not _SPECIAL.search(value):
         return value
     for character, reference in _ESCAPES:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from penstock.dali.errors import InternalError
 from penstock.votable.datatypes import fields_schema
-from penstock.votable.model import Field
+from penstock.votable.model import ByIdentity, Field
 
 FIRST_ROWS = 128
 MOST_ROWS = 2048
@@ -42,17 +42,18 @@ def batch_of(rows: Sequence[Row], fields: tuple[Field, ...]) -> pa.RecordBatch:
     InternalError
         A value does not fit its field.
     """
-    schema = _schema(fields)
+    schema, kinds = _schema(ByIdentity(fields))
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(fields)
     if len(columns) != len(fields):
         raise InternalError(f"The database returned {len(columns)} columns where {len(fields)} were expected.")
-    triples = zip(columns, schema.types, fields, strict=True)
+    triples = zip(columns, kinds, fields, strict=True)
     return pa.RecordBatch.from_arrays([_array(values, kind, field) for values, kind, field in triples], schema=schema)
 
 
 @lru_cache(maxsize=256)
-def _schema(fields: tuple[Field, ...]) -> pa.Schema:
-    return fields_schema(fields)
+def _schema(fields: ByIdentity[tuple[Field, ...]]) -> tuple[pa.Schema, list[pa.DataType]]:
+    schema = fields_schema(fields.held)
+    return schema, schema.types
 
 
 def _array(values: Sequence[Any], kind: pa.DataType, field: Field) -> pa.Array[Any]:

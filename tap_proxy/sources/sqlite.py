@@ -104,6 +104,9 @@ class SqliteSource:
         self._threads.shutdown(wait=False)
 
     async def _enter(self, time_limit_s: float) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()
+            return
         try:
             async with asyncio.timeout(min(self._queue_time_limit_s, time_limit_s)):
                 await self._slots.acquire()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import ClassVar
 
 import pyarrow as pa
 
 from penstock.dali.formats import Serialization as Named
-from penstock.votable.document import Document, Info, Param, Serialization, ServiceDescriptor
-from penstock.votable.model import Field
+from penstock.votable.document import Document, Frame, Info, Param, Serialization, ServiceDescriptor
+from penstock.votable.model import ByIdentity, Field
 from penstock.votable.stream import VOTableWriter
 from tap_proxy.core.formats.model import Outcome, ResultHead
 
@@ -24,13 +25,10 @@ class VotableResultWriter:
     tells_failure: ClassVar[bool] = True
 
     def __init__(self, head: ResultHead, serialization: Named) -> None:
-        fields, services = link_services(head.fields, head.links_url)
-        document = Document(
-            fields=fields,
-            infos=tuple(Info(name=name, value=value) for name, value in head.infos),
-            services=services,
-        )
-        self._writer = VOTableWriter(document, Serialization(serialization))
+        written = Serialization(serialization)
+        fields, frame = _framed(ByIdentity(head.fields), head.links_url, written)
+        infos = tuple(Info(name=name, value=value) for name, value in head.infos)
+        self._writer = VOTableWriter(Document(fields=fields, infos=infos), written, frame=frame)
 
     def begin(self) -> bytes:
         """Return the document up to the rows."""
@@ -43,6 +41,15 @@ class VotableResultWriter:
     def end(self, outcome: Outcome) -> bytes:
         """Return the rest of the document, with a trailing QUERY_STATUS where it is not OK."""
         return self._writer.end(outcome.status, outcome.message)
+
+
+@lru_cache(maxsize=128)
+def _framed(
+    fields: ByIdentity[tuple[Field, ...]], links_url: str | None, serialization: Serialization
+) -> tuple[tuple[Field, ...], Frame]:
+    """Return the fields as they go out and what surrounds their rows, the same for each run of one statement."""
+    marked, services = link_services(fields.held, links_url)
+    return marked, Frame(Document(fields=marked, services=services), serialization)
 
 
 def link_services(

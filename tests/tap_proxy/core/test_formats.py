@@ -161,3 +161,14 @@ def test_every_such_column_has_a_descriptor_of_its_own() -> None:
 def test_without_such_a_column_or_without_datalink_there_is_none() -> None:
     assert services((Field(name="obs_publisher_did", datatype="char", arraysize="*"),)) == []
     assert services((DID,), links_url=None) == []
+
+
+@pytest.mark.parametrize("name", ["votable/td", "votable/b2"])
+def test_answers_to_one_statement_share_nothing_but_their_columns(name: str) -> None:
+    def begun(query: str, links_url: str) -> bytes:
+        head = ResultHead(fields=FIELDS, infos=(("QUERY", query),), links_url=links_url)
+        return new_writer(TAP_FORMATS.resolve(name), head).begin()
+
+    first, second = begun("SELECT 1", "http://a.example.org"), begun("SELECT 2 < 3", "http://a.example.org")
+    assert first.replace(b"SELECT 1", b"SELECT 2 &lt; 3") == second
+    assert begun("SELECT 1", "http://a.example.org") == first
