@@ -1,4 +1,7 @@
-"""Many files read at once: in a thread while they are few, in a pool of processes when it pays."""
+"""Files read by processes of their own: many at once, and none can bring down who asks.
+
+The library that understands celestial coordinates is written in C, and there are headers on which it crashes.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,6 @@ from types import TracebackType
 from penstock.lake.read import read_file
 from penstock.lake.record import Candidate, Found, Skipped
 
-FEW = 100  # files: reading fewer takes less time than starting processes
-SMALL_BYTES = 256 * 2**20
 _PIECE = 16
 
 
@@ -44,11 +45,10 @@ class Readers:
 
     async def read(self, batch: Sequence[Candidate]) -> list[Found | Skipped]:
         """Return what each file holds, in any order."""
-        large = len(batch) > FEW or sum(candidate.size_bytes for candidate in batch) > SMALL_BYTES
-        if self._pool is None and large and self._processes > 1:
+        if self._pool is None and self._processes:
             self._pool = await asyncio.to_thread(_start, self._processes)
             if self._pool is None:
-                self._processes = 1
+                self._processes = 0
         if self._pool is None:
             return await asyncio.to_thread(_read_all, batch)
         return await self._read_in(self._pool, batch)
