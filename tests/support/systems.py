@@ -1,4 +1,4 @@
-"""Real systems that tests need: missing ones skip loudly, or fail where PENSTOCK_TEST_REQUIRE_SYSTEMS is set."""
+"""Real systems that tests need: missing ones skip loudly, or fail where REQUIRE_TEST_SYSTEMS is set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHARED = ROOT.parent / "shared"
 def missing(what: str, how: str) -> None:
     """Skip the running test because a system is not installed; fail instead where all systems are demanded."""
     message = f"{what} is not installed: {how}"
-    if os.environ.get("PENSTOCK_TEST_REQUIRE_SYSTEMS"):
+    if os.environ.get("REQUIRE_TEST_SYSTEMS"):
         pytest.fail(message)
     pytest.skip(message)
 
