@@ -129,8 +129,11 @@ async def test_a_token_that_is_not_valid_is_the_service_s_own_401(path: str) -> 
 
 
 async def test_a_service_that_challenges_for_itself_is_not_talked_over() -> None:
-    app = new_service_app(votable_error, challenges=lambda _request: ["Own"])
-    app.router.add_get("/private", private)
+    async def refuse(_request: web.Request) -> web.Response:
+        raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Own"})
+
+    app = new_service_app(votable_error)
+    app.router.add_get("/private", refuse)
     install_authentication(app, Doorman())
     async with TestClient(TestServer(app)) as client:
         assert told(await client.get("/private")) == ["Own"]
