@@ -1,14 +1,11 @@
 """Rows per second of the VOTable encoders, beside Arrow's own CSV writer on the same rows.
 
-    python bench/serialisers.py [ROWS]
-
 The rows are those of ObsCore: 30 columns, half of them text. Processor time, one core, best of three.
 """
 
 from __future__ import annotations
 
 import io
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -25,6 +22,7 @@ from penstock.votable.stream import VOTableWriter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+ROWS = 200_000
 BATCH_ROWS = 10_000
 NAMES: tuple[tuple[str, Datatype], ...] = (
     ("dataproduct_type", "char"),
@@ -123,9 +121,9 @@ def measure(write: Callable[[list[pa.RecordBatch]], int], table: list[pa.RecordB
 
 
 def main() -> None:
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
+    """Print the table."""
     pa.set_cpu_count(1)
-    table = batches(rows)
+    table = batches(ROWS)
     writers: dict[str, Callable[[list[pa.RecordBatch]], int]] = {
         "CSV (pyarrow, the floor)": write_csv,
         "BINARY2 rows alone": lambda table: sum(len(binary2.encode(batch, FIELDS)) for batch in table),
@@ -134,14 +132,10 @@ def main() -> None:
         "TABLEDATA document": write_votable(Serialization.TABLEDATA),
     }
     floor = 0.0
-    print(f"{rows} rows of {len(FIELDS)} columns in batches of {BATCH_ROWS}")
+    print(f"{ROWS} rows of {len(FIELDS)} columns in batches of {BATCH_ROWS}")
     print(f"{'writer':28}{'rows/s':>10}{'MB/s':>8}{'bytes/row':>11}{'of floor':>10}")
     for name, write in writers.items():
         seconds, size = measure(write, table)
-        rate = rows / seconds
+        rate = ROWS / seconds
         floor = floor or rate
-        print(f"{name:28}{rate:10.0f}{size / seconds / 1e6:8.0f}{size / rows:11.0f}{rate / floor:10.2f}")
-
-
-if __name__ == "__main__":
-    main()
+        print(f"{name:28}{rate:10.0f}{size / seconds / 1e6:8.0f}{size / ROWS:11.0f}{rate / floor:10.2f}")
