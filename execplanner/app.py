@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 from aiohttp import web
 
@@ -16,11 +15,11 @@ from penstock.auth.opening import security_methods
 from penstock.edge.app import new_service_app
 from penstock.edge.vosi import add_vosi
 from penstock.ivoid import resource_ivoid
-from penstock.plugins import Group, PluginError, Registry
 from penstock.regext import Capability
 from penstock.service import Description, Resources, Service
 from penstock.settings import Settings
 from penstock.vosi import Availability, capabilities_document
+from uws.app import installed_job_types, longest_duration_s
 from uws.app import service as uws
 from uws.ports import JobType
 
@@ -29,7 +28,7 @@ PATH = "/execplanner"
 
 async def open_planner(resources: Resources) -> web.Application:
     """Return the application, for the installed job types where the settings name no facility."""
-    return open_for(resources, _installed_job_types())
+    return open_for(resources, installed_job_types())
 
 
 def open_for(resources: Resources, job_types: Mapping[str, JobType]) -> web.Application:
@@ -59,24 +58,8 @@ def _facility(
     if section.facility_file is not None:
         given = read_facility(section.facility_file)
         return lambda _base_url: given
-    limit = _max_duration_s(settings)
+    limit = longest_duration_s(settings)
     return lambda base_url: this_host(settings.authority, f"{base_url}{uws.path}/jobs", job_types, max_duration_s=limit)
-
-
-def _installed_job_types() -> dict[str, JobType]:
-    """Return the installed job types by name, without those that cannot be loaded: UWS leaves them out too."""
-    plugins = Registry(Group.JOB_TYPES, JobType)
-    found = {}
-    for name in plugins.names():
-        with suppress(PluginError):
-            found[plugins.get(name).name] = plugins.get(name)
-    return found
-
-
-def _max_duration_s(settings: Settings) -> int | None:
-    """Return the longest executionDuration that UWS grants; the type of its settings is its own affair."""
-    assert uws.settings is not None  # noqa: S101  # UWS has settings
-    return settings.section(uws.settings).model_dump()["max_duration_s"] or None
 
 
 def _capabilities(settings: Settings, base_url: str) -> tuple[Capability, ...]:

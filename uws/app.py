@@ -28,7 +28,7 @@ from penstock.vosi import Availability, capabilities_document, vosi_capabilities
 from uws.catalogue import add_catalogue
 from uws.compose import notify_directory, policy_of, results_of
 from uws.events import open_hub
-from uws.job_types import installed_job_types
+from uws.job_types import installed_job_types as installed_job_types  # for the services that ask what can run
 from uws.ports import Dispatch, EndOfAttempt, ExecutorOpener, JobType
 from uws.service.changes import Changes
 from uws.service.jobs import JobService
@@ -228,6 +228,11 @@ async def create_app(**given: Any) -> web.Application:
 
 async def _open(resources: Resources) -> web.Application:
     return make_app(resources, await resources.shared(JOBS))
+
+
+def longest_duration_s(settings: Settings) -> int | None:
+    """Return the longest executionDuration that a job may be given; None if there is no limit."""
+    return settings.section(UwsSettings).max_duration_s or None
 
 
 def _installed_executor(settings: Settings) -> ExecutorOpener:

@@ -10,8 +10,6 @@ from conformance.model import Level, require
 from conformance.profile import QUERY
 from conformance.registry import check
 
-HREF = "{http://www.w3.org/1999/xlink}href"
-
 
 def jobs(bench: Bench) -> str:
     """Return the URL of /async."""

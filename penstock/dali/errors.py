@@ -8,8 +8,6 @@
      │   ├─ Forbidden              403
      │   ├─ NotFound               404
      │   ├─ NotAcceptable          406
-     │   ├─ Conflict               409
-     │   ├─ Gone                   410
      │   ├─ PreconditionFailed     412
      │   ├─ TooLarge               413
      │   ├─ UnsupportedMediaType   415
@@ -82,18 +80,6 @@ class NotAcceptable(UsageError):
     """No representation that the caller accepts can be had."""
 
     status_hint = 406
-
-
-class Conflict(UsageError):
-    """The thing is in a state that does not allow the request."""
-
-    status_hint = 409
-
-
-class Gone(UsageError):
-    """The thing existed and has expired."""
-
-    status_hint = 410
 
 
 class PreconditionFailed(UsageError):
