@@ -26,6 +26,14 @@ def stamp(moment: datetime | None) -> str:
     return "" if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
+_MADE = count()
+
+
+def created_now() -> datetime:
+    """Return the present time, a few milliseconds later for every job, so that no two are made at once."""
+    return now() + timedelta(milliseconds=2 * next(_MADE))
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 
@@ -36,7 +44,7 @@ class Job:
     form: list[tuple[str, str]]
     run_id: str | None = None
     phase: str = "PENDING"
-    created: datetime = field(default_factory=now)
+    created: datetime = field(default_factory=created_now)
     started: datetime | None = None
     ended: datetime | None = None
     duration: int = 3600
