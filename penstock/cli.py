@@ -17,7 +17,7 @@ from penstock.context import complete_settings_type, database, load
 from penstock.host import bind, chosen_services, serve
 from penstock.lake.cli import lake_app
 from penstock.log import configure_logging
-from penstock.plugins import PluginError
+from penstock.plugins import Group, PluginError, Registry
 from penstock.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, SettingsError, config_file, list_settings
 
 app = typer.Typer(
@@ -133,8 +133,10 @@ def _run(coroutine: object) -> None:
 
 
 def main() -> None:
-    """Run the command; a wrong setting is one line on standard error and exit status 2."""
+    """Run the command, with those that services add; a wrong setting is one line on standard error and exit status 2."""
     try:
+        for name, command in Registry(Group.COMMANDS, typer.Typer).all().items():
+            app.add_typer(command, name=name)
         app()
     except (SettingsError, PluginError) as error:
         typer.echo(f"penstock: {error}", err=True)

@@ -22,6 +22,7 @@ class Group(StrEnum):
     LAKES = "penstock.lakes"
     TAP_TABLES = "penstock.tap_tables"
     AUTHENTICATORS = "penstock.authenticators"
+    COMMANDS = "penstock.commands"
 
 
 class PluginError(Exception):
