@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from tempfile import TemporaryFile
 
 import pyarrow as pa
 import structlog
@@ -107,10 +108,10 @@ class TapService:
             The source fails.
         """
         statement = await self._compiled(query, run)
-        writer = new_writer(query.format, self._head(query, statement, run))
+        writer = new_writer(query.format, self._head(query, statement, run), TemporaryFile)
         if query.maxrec == 0:
             # Metadata are wanted, and nothing need be executed (DALI 1.2 s4.3.4).
-            yield writer.begin() + writer.end(_overflow(0))
+            yield b"".join((writer.begin(), *writer.end(_overflow(0))))
             return
         async with aclosing(self._results(query, statement, writer, run)) as pieces:
             async for piece in pieces:
@@ -147,21 +148,25 @@ class TapService:
     ) -> AsyncGenerator[bytes, None]:
         parts = self.source.open(statement.at(run.base_url), maxrows=query.maxrec + 1, time_limit_s=run.time_limit_s)
         counter = _Counter(query.maxrec)
-        waiting = writer.begin()
+        waiting, begun = writer.begin(), False
         try:
             async with aclosing(prefetched(parts)) as coming:
                 async for part in coming:
-                    piece = waiting + await _written(writer, counter.cut(part.rows))
+                    waiting += await _written(writer, counter.cut(part.rows))
                     if part.last or counter.full:
-                        yield piece + writer.end(counter.outcome())
+                        for piece in writer.end(counter.outcome()):
+                            yield waiting + piece
+                            waiting = b""
                         return
-                    waiting = b""
-                    yield piece
+                    if waiting:
+                        yield waiting
+                        waiting, begun = b"", True
         except ServiceError as error:
-            if waiting or not (run.tell_failure and writer.tells_failure):
+            if not (begun and run.tell_failure and writer.tells_failure):
                 raise
             _log.warning("result_broke_off", error=error.message, rows=counter.rows)
-            yield writer.end(Outcome(status=QueryStatus.ERROR, message=error.labelled()))
+            for piece in writer.end(Outcome(status=QueryStatus.ERROR, message=error.labelled())):
+                yield piece
 
 
 class _Counter:

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from penstock.dali.formats import CSV, HTML, JSON, PARQUET, TSV, Format, FormatRow, FormatTable, votable_rows
+from penstock.dali.formats import (
+    CSV,
+    FITS,
+    HTML,
+    JSON,
+    PARQUET,
+    TEXT,
+    TSV,
+    Format,
+    FormatRow,
+    FormatTable,
+    votable_rows,
+)
 from tap_proxy.core.formats.arrow import ArrowStreamWriter, ParquetWriter
 from tap_proxy.core.formats.delimited import CsvWriter, TsvWriter
+from tap_proxy.core.formats.fits import FitsWriter, OpenSpool
 from tap_proxy.core.formats.html import HtmlWriter
 from tap_proxy.core.formats.json import JsonWriter
 from tap_proxy.core.formats.model import ResultHead, ResultWriter
+from tap_proxy.core.formats.text import TextWriter
 from tap_proxy.core.formats.votable import VotableResultWriter
 
 ARROW = FormatRow(
     format=Format(key="arrow", media_type="application/vnd.apache.arrow.stream", extension="arrows"), aliases=("arrow",)
 )
-TAP_FORMATS = FormatTable([*votable_rows("TABLEDATA", "BINARY2"), CSV, TSV, JSON, HTML, PARQUET, ARROW])
+TAP_FORMATS = FormatTable([*votable_rows("TABLEDATA", "BINARY2"), CSV, TSV, FITS, JSON, TEXT, HTML, PARQUET, ARROW])
 
 _WRITERS: dict[str, Callable[[ResultHead], ResultWriter]] = {
     "csv": CsvWriter,
@@ -24,11 +38,14 @@ _WRITERS: dict[str, Callable[[ResultHead], ResultWriter]] = {
     "html": HtmlWriter,
     "parquet": ParquetWriter,
     "arrow": ArrowStreamWriter,
+    "text": TextWriter,
 }
 
 
-def new_writer(output: Format, head: ResultHead) -> ResultWriter:
-    """Return a writer of the form for one result."""
+def new_writer(output: Format, head: ResultHead, open_spool: OpenSpool) -> ResultWriter:
+    """Return a writer of the form for one result; `open_spool` is for forms that need all rows before the first."""
+    if output.key == "fits":
+        return FitsWriter(head, open_spool)
     if output.serialization is not None:
         return VotableResultWriter(head, output.serialization)
     return _WRITERS[output.key](head)

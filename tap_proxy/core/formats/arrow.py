@@ -67,11 +67,11 @@ class ParquetWriter(_ArrowWriter):
             self._writer.write_batch(self._batch(batch))
         return self._outbox.take()
 
-    def end(self, outcome: Outcome) -> bytes:
+    def end(self, outcome: Outcome) -> tuple[bytes]:
         """Return the footer, which keeps the status as metadata."""
         self._writer.add_key_value_metadata({"QUERY_STATUS": outcome.status.value})
         self._writer.close()
-        return self._outbox.take()
+        return (self._outbox.take(),)
 
 
 class ArrowStreamWriter(_ArrowWriter):
@@ -87,10 +87,10 @@ class ArrowStreamWriter(_ArrowWriter):
         self._writer.write_batch(self._batch(batch))
         return self._outbox.take()
 
-    def end(self, outcome: Outcome) -> bytes:
+    def end(self, outcome: Outcome) -> tuple[bytes]:
         """Return the end-of-stream mark."""
         self._writer.close()
-        return self._outbox.take()
+        return (self._outbox.take(),)
 
 
 def _schema(head: ResultHead) -> pa.Schema:

@@ -44,9 +44,9 @@ class CsvWriter:
             cells = [pc.if_else(pc.equal(pc.fill_null(cells[0], ""), ""), '""', cells[0])]
         return join_rows(cells, ",", "\r\n")
 
-    def end(self, outcome: Outcome) -> bytes:
+    def end(self, outcome: Outcome) -> tuple[bytes]:
         """Return nothing: CSV has no end."""
-        return b""
+        return (b"",)
 
 
 class TsvWriter:
@@ -72,9 +72,9 @@ class TsvWriter:
             cells.append(text)
         return join_rows(cells, "\t", "\n")
 
-    def end(self, outcome: Outcome) -> bytes:
+    def end(self, outcome: Outcome) -> tuple[bytes]:
         """Return nothing: TSV has no end."""
-        return b""
+        return (b"",)
 
 
 def _quoted(text: pa.Array[Any]) -> pa.Array[Any]:

@@ -49,9 +49,9 @@ class HtmlWriter:
         opened = pc.binary_join_element_wise("<tr><td>", cells[0], "", null_handling="replace")
         return join_rows([opened, *cells[1:]], "</td><td>", "</td></tr>\n")
 
-    def end(self, outcome: Outcome) -> bytes:
+    def end(self, outcome: Outcome) -> tuple[bytes]:
         """Return the end of the page, which says when rows are missing."""
-        return f'</tbody></table>\n<p class="end">{escape(_said(outcome))}</p></main></body></html>\n'.encode()
+        return (f'</tbody></table>\n<p class="end">{escape(_said(outcome))}</p></main></body></html>\n'.encode(),)
 
 
 def _hint(field: Field) -> str:

@@ -51,12 +51,12 @@ class JsonWriter:
         self._first = False
         return comma + orjson.dumps(rows)[1:-1]
 
-    def end(self, outcome: Outcome) -> bytes:
+    def end(self, outcome: Outcome) -> tuple[bytes]:
         """Return the closing of the rows and the status."""
         tail = {"status": outcome.status.value}
         if outcome.message is not None:
             tail["message"] = outcome.message
-        return b"]," + orjson.dumps(tail)[1:] + b"\n"
+        return (b"]," + orjson.dumps(tail)[1:] + b"\n",)
 
 
 def _describe(field: Field) -> dict[str, str]:

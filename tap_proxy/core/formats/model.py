@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -55,6 +56,6 @@ class ResultWriter(Protocol):
         """Return the rows of a batch."""
         ...
 
-    def end(self, outcome: Outcome) -> bytes:
-        """Return what follows the rows."""
+    def end(self, outcome: Outcome) -> Iterable[bytes]:
+        """Return what follows the rows: at least one piece."""
         ...

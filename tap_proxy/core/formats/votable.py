@@ -38,9 +38,9 @@ class VotableResultWriter:
         """Return the rows of a batch."""
         return self._writer.rows(batch)
 
-    def end(self, outcome: Outcome) -> bytes:
+    def end(self, outcome: Outcome) -> tuple[bytes]:
         """Return the rest of the document, with a trailing QUERY_STATUS where it is not OK."""
-        return self._writer.end(outcome.status, outcome.message)
+        return (self._writer.end(outcome.status, outcome.message),)
 
 
 @lru_cache(maxsize=128)

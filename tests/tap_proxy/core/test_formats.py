@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from tempfile import TemporaryFile
 from xml.etree import ElementTree
 
 import pyarrow as pa
@@ -42,10 +43,10 @@ def write(
     links_url: str | None = None,
 ) -> bytes:
     head = ResultHead(fields=fields, infos=(("QUERY", "SELECT <1>"),), links_url=links_url)
-    writer = new_writer(TAP_FORMATS.resolve(name), head)
+    writer = new_writer(TAP_FORMATS.resolve(name), head, TemporaryFile)
     pieces = [writer.begin()]
     pieces += [writer.rows(batch_from_rows(fields, [row])) for row in rows]
-    return b"".join([*pieces, writer.end(outcome)])
+    return b"".join([*pieces, *writer.end(outcome)])
 
 
 def test_csv_is_read_back() -> None:
@@ -167,7 +168,7 @@ def test_without_such_a_column_or_without_datalink_there_is_none() -> None:
 def test_answers_to_one_statement_share_nothing_but_their_columns(name: str) -> None:
     def begun(query: str, links_url: str) -> bytes:
         head = ResultHead(fields=FIELDS, infos=(("QUERY", query),), links_url=links_url)
-        return new_writer(TAP_FORMATS.resolve(name), head).begin()
+        return new_writer(TAP_FORMATS.resolve(name), head, TemporaryFile).begin()
 
     first, second = begun("SELECT 1", "http://a.example.org"), begun("SELECT 2 < 3", "http://a.example.org")
     assert first.replace(b"SELECT 1", b"SELECT 2 &lt; 3") == second

@@ -72,12 +72,14 @@ def test_format_is_another_name_of_responseformat() -> None:
         read(FORMAT="csv", RESPONSEFORMAT="tsv")
 
 
-@pytest.mark.parametrize("name", ["votable", "votable/td", "votable/b2", "csv", "tsv", "json", "html", "parquet"])
+@pytest.mark.parametrize(
+    "name", ["votable", "votable/td", "votable/b2", "csv", "tsv", "fits", "json", "text", "html", "parquet"]
+)
 def test_formats_have_short_names(name: str) -> None:
     assert read(RESPONSEFORMAT=name).format.extension
 
 
-@pytest.mark.parametrize("name", ["fits", "votable/b", "application/pdf", "csv;header=absent", "../../etc/passwd"])
+@pytest.mark.parametrize("name", ["xlsx", "votable/b", "application/pdf", "csv;header=absent", "../../etc/passwd"])
 def test_an_unknown_format_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="is not offered"):
         read(RESPONSEFORMAT=name)
