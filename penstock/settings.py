@@ -122,6 +122,9 @@ class Settings(BaseSettings):
         "penstock.example",
         description="IVOA naming authority of the deployment, the host part of its ivo:// identifiers",
     )
+    allow_private_addresses: bool = Field(
+        False, description="Whether what callers name may be fetched from this host and from private networks"
+    )
     lake: str = Field("local", description="Which data lake, by the name of its plugin")
     executor: str = Field("local", description="Who runs jobs, by the name of its plugin")
     authenticator: str = Field("anonymous", description="Who tells callers apart, by the name of its plugin")
