@@ -133,7 +133,7 @@ def _run(coroutine: object) -> None:
 
 
 def main() -> None:
-    """Run the command, with those that services add; a wrong setting is one line on standard error and exit status 2."""
+    """Run the command, with those that services add; a wrong setting is one line on standard error and status 2."""
     try:
         for name, command in Registry(Group.COMMANDS, typer.Typer).all().items():
             app.add_typer(command, name=name)

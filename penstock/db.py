@@ -1,15 +1,18 @@
 """One database, two engines: SQLite embedded, PostgreSQL in production.
 
 Each service owns a `Namespace`: a schema in PostgreSQL, a prefix of table names in SQLite
-(``uws.job`` there is the table ``uws__job``). Writers use `Database.write`, readers `Database.read`.
+(``uws.job`` there is the table ``uws__job``). Writers use `Database.write`, readers `Database.read`; statements that
+every request runs go by `Database.direct`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import MetaData, Table, event
@@ -20,11 +23,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.schema import SchemaItem
 
-from penstock.dali.errors import ServiceUnavailable
+from penstock.direct import DatabaseFile, Direct, PostgresDirect, SqliteDirect, outage
 
 Dialect = Literal["sqlite", "postgresql"]
 SQLITE_BUSY_TIMEOUT_MS = 30_000
-RETRY_AFTER_S = 5
 
 
 def physical_name(dialect: Dialect, schema: str, table: str) -> tuple[str | None, str]:
@@ -69,6 +71,8 @@ class Database:
         self.url = async_url(url)
         self.dialect: Dialect = "postgresql" if self.url.get_backend_name() == "postgresql" else "sqlite"
         self._write_lock = asyncio.Lock() if self.dialect == "sqlite" else None
+        self._file = DatabaseFile(Path(self.url.database or "")) if self.dialect == "sqlite" else None
+        self.direct: Direct = self._open_direct(pool_size)
         # An error names no parameters: they may be anybody's secrets, and errors are logged.
         options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "hide_parameters": True}
         if self.dialect == "postgresql":
@@ -76,6 +80,21 @@ class Database:
         self.engine: AsyncEngine = create_async_engine(self.url, **options)
         if self.dialect == "sqlite":
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+
+    def _open_direct(self, size: int) -> Direct:
+        if self._write_lock is None or self._file is None:
+            return PostgresDirect(self.url, size=size)
+        path = self.url.database or ""
+
+        def connect() -> sqlite3.Connection:
+            connection = sqlite3.connect(path, check_same_thread=False, cached_statements=256)
+            connection.row_factory = sqlite3.Row
+            _prepare_sqlite(connection, None)
+            connection.execute("PRAGMA busy_timeout=0")
+            connection.execute("PRAGMA wal_autocheckpoint=0")
+            return connection
+
+        return SqliteDirect(connect, self._write_lock, patience_s=SQLITE_BUSY_TIMEOUT_MS / 1000, file=self._file)
 
     def namespace(self, schema: str) -> Namespace:
         """Return an empty namespace for this engine."""
@@ -118,11 +137,13 @@ class Database:
 
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[AsyncConnection]:
+        if self._file is not None:
+            self._file.require()
         with _outage_told():
             try:
                 connection = await self.engine.connect()
             except OSError as error:
-                raise _outage() from error
+                raise outage() from error
             try:
                 yield connection
             finally:
@@ -130,6 +151,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self.direct.close()
         await self.engine.dispose()
 
 
@@ -163,18 +185,14 @@ def _outage_told() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
-        raise _outage() from error
+        raise outage() from error
     except DBAPIError as error:
         if error.connection_invalidated:
-            raise _outage() from error
+            raise outage() from error
         raise
 
 
-def _outage() -> ServiceUnavailable:
-    return ServiceUnavailable("The database does not answer.", retry_after_s=RETRY_AFTER_S)
-
-
-def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
+def _prepare_sqlite(connection: DBAPIConnection | sqlite3.Connection, _record: object) -> None:
     """Set up a new SQLite connection; transactions are begun by us, not by the driver."""
     connection.isolation_level = None
     cursor = connection.cursor()

@@ -23,10 +23,11 @@ from penstock.clock import utc_now
 from penstock.context import SERVICES, database
 from penstock.db import Database
 from penstock.edge.app import new_service_app
+from penstock.edge.body import install_body_timeout
 from penstock.edge.connection import NotHttp
 from penstock.edge.errors import negotiated_error
 from penstock.edge.health import Readiness, add_health
-from penstock.edge.pages import render_page
+from penstock.edge.pages import icon, render_page
 from penstock.edge.request_id import AccessLogger, install_request_ids
 from penstock.edge.urls import Urls
 from penstock.lake.port import DataLake
@@ -106,6 +107,7 @@ async def open_host(settings: Settings, names: Sequence[str] = ()) -> AsyncItera
         root = new_service_app(negotiated_error)
         root.middlewares.insert(0, metrics.middleware)
         install_request_ids(root)
+        install_body_timeout(root, settings.body_idle_s)
         root.on_response_prepare.append(_name_server)
         for service in services:
             app = await service.open(resources)
@@ -146,7 +148,12 @@ def _add_own_routes(root: web.Application, resources: Resources, services: Seque
         """Show the counters, for Prometheus."""
         return metrics.render()
 
+    async def show_icon(_request: web.Request) -> web.Response:
+        """Show the icon that browsers put beside the name of a page."""
+        return icon()
+
     root.router.add_get("/", front_page)
+    root.router.add_get("/favicon.ico", show_icon)
     root.router.add_get("/openapi.json", openapi)
     root.router.add_get("/metrics", show_metrics)
     add_health(root, resources.readiness)

@@ -37,14 +37,16 @@ class Metrics:
         # what the router does not know is one label: callers must not be able to invent more
         service = "unknown" if request.match_info.http_exception else request.path.split("/")[1]
         status = 499  # the client went away
-        with self._open.labels(service).track_inprogress():
-            try:
-                response = await handler(request)
-                status = response.status
-                return response
-            except web.HTTPException as error:
-                status = error.status
-                raise
-            finally:
-                self._requests.labels(service, request.method, str(status)).inc()
-                self._seconds.labels(service).observe(time.monotonic() - started)
+        in_progress = self._open.labels(service)
+        in_progress.inc()
+        try:
+            response = await handler(request)
+            status = response.status
+            return response
+        except web.HTTPException as error:
+            status = error.status
+            raise
+        finally:
+            in_progress.dec()
+            self._requests.labels(service, request.method, str(status)).inc()
+            self._seconds.labels(service).observe(time.monotonic() - started)

@@ -1,6 +1,7 @@
 """Migrations: every namespace has its own alembic revisions and its own version table.
 
-A revision file uses `namespace`, `create_table`, `create_index` and `drop_table`, so that one text serves both engines.
+A revision file uses `namespace`, `create_table`, `add_column`, `create_index` and their like, so that one text serves
+both engines.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 from alembic import op
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Column, Connection, text
 from sqlalchemy.schema import SchemaItem
 
 from penstock.db import Database, Dialect, Namespace, physical_name
@@ -33,16 +35,37 @@ def create_table(ns: Namespace, name: str, *items: SchemaItem) -> None:
     op.create_table(physical, *items, schema=schema)
 
 
+def add_column(ns: Namespace, table: str, column: Column[Any]) -> None:
+    """Add a column to a table of the namespace."""
+    schema, physical = physical_name(ns.dialect, ns.schema, table)
+    op.add_column(physical, column, schema=schema)
+
+
+def drop_column(ns: Namespace, table: str, column: str) -> None:
+    """Drop a column from a table of the namespace."""
+    schema, physical = physical_name(ns.dialect, ns.schema, table)
+    op.drop_column(physical, column, schema=schema)
+
+
 def drop_table(ns: Namespace, name: str) -> None:
     """Drop a table of the namespace."""
     schema, physical = physical_name(ns.dialect, ns.schema, name)
     op.drop_table(physical, schema=schema)
 
 
-def create_index(ns: Namespace, index: str, table: str, columns: Sequence[str], *, unique: bool = False) -> None:
+def create_index(
+    ns: Namespace, index: str, table: str, columns: Sequence[str], *, unique: bool = False, where: str | None = None
+) -> None:
     """Create an index; SQLite wants index names unique in the database, so they begin with the namespace."""
     schema, physical = physical_name(ns.dialect, ns.schema, table)
-    op.create_index(index, physical, list(columns), unique=unique, schema=schema)
+    partial: dict[str, Any] = {} if where is None else {f"{ns.dialect}_where": text(where)}
+    op.create_index(index, physical, list(columns), unique=unique, schema=schema, **partial)
+
+
+def drop_index(ns: Namespace, index: str, table: str) -> None:
+    """Drop an index."""
+    schema, physical = physical_name(ns.dialect, ns.schema, table)
+    op.drop_index(index, physical, schema=schema)
 
 
 async def upgrade(db: Database, packages: Mapping[str, str]) -> None:

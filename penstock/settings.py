@@ -15,7 +15,16 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, create_model, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -116,6 +125,9 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (), description="Networks whose X-Forwarded-* headers are believed, such as 10.0.0.0/8,::1"
     )
+    body_idle_s: float = Field(
+        30.0, gt=0, description="Seconds without a byte after which a request's body is given up and answered 408"
+    )
     data_dir: Path = Field(Path("penstock-data"), description="Directory of everything that must persist")
     database_url: str | None = Field(None, description="postgresql://... or sqlite:///...; unset: SQLite in data_dir")
     authority: str = Field(
@@ -126,7 +138,10 @@ class Settings(BaseSettings):
         False, description="Whether what callers name may be fetched from this host and from private networks"
     )
     lake: str = Field("local", description="Which data lake, by the name of its plugin")
-    executor: str = Field("local", description="Who runs jobs, by the name of its plugin")
+    executor: str = Field("local", description="Who runs jobs, by the name of its plugin: here (local) or celery")
+    broker_url: SecretStr | None = Field(
+        None, description="Where Celery's messages go: redis://host/0 or amqp://user:password@host//"
+    )
     authenticator: str = Field("anonymous", description="Who tells callers apart, by the name of its plugin")
     oidc: OidcSettings = OidcSettings()
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written")

@@ -9,7 +9,7 @@ can; 401 with challenges, everybody must. The schemes:
 ``ivoa_bearer``               a token is taken; `access_url` gives one in the way that `standard_id` names
 ============================  =========================================================================
 
-Each challenge is a header line of its own, because clients of the VO do not split a list.
+Each challenge is a header line of its own, because clients of the VO do not split a list (SSO 3, challenges).
 """
 
 from __future__ import annotations

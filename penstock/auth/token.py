@@ -56,7 +56,7 @@ class UnverifiedToken:
 
     issuer: str
     key_id: str | None
-    text: str = field(repr=False)
+    text: str = field(repr=False)  # a secret comes into no log (SSO 3, tokens)
     claims: dict[str, Any] = field(repr=False)
 
 

@@ -8,6 +8,7 @@
      │   ├─ Forbidden              403
      │   ├─ NotFound               404
      │   ├─ NotAcceptable          406
+     │   ├─ RequestTimeout         408
      │   ├─ PreconditionFailed     412
      │   ├─ TooLarge               413
      │   ├─ UnsupportedMediaType   415
@@ -22,7 +23,18 @@ Every message is public: it reaches the caller. The edge renders an error in the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One of several things that are wrong with a request: which field, what it holds, and what it should."""
+
+    field: str
+    description: str
+    value: str | None = None
 
 
 class ServiceError(Exception):
@@ -34,15 +46,18 @@ class ServiceError(Exception):
         One sentence for the caller: what is wrong and, where it can be said, what to do.
     retry_after_s
         Seconds after which the same request may succeed, where that is known.
+    problems
+        Everything that is wrong, where that is known by field.
     """
 
     status_hint: ClassVar[int] = 500
     label: ClassVar[str] = "Error"
 
-    def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
+    def __init__(self, message: str, *, retry_after_s: int | None = None, problems: Sequence[Problem] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.retry_after_s = retry_after_s
+        self.problems = tuple(problems)
 
     def labelled(self) -> str:
         """Return the message with the label that DALI prescribes at its start."""
@@ -80,6 +95,12 @@ class NotAcceptable(UsageError):
     """No representation that the caller accepts can be had."""
 
     status_hint = 406
+
+
+class RequestTimeout(UsageError):
+    """The request does not arrive in time."""
+
+    status_hint = 408
 
 
 class PreconditionFailed(UsageError):

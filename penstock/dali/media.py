@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from penstock.dali.errors import UsageError
@@ -51,6 +52,7 @@ class MediaRange:
     q: float
 
 
+@lru_cache(maxsize=256)  # clients have few
 def parse_accept(header: str | None) -> tuple[MediaRange, ...]:
     """Read an Accept header; unreadable members are left out and nothing is raised."""
     members = (header or "").split(",", _MAX_RANGES)[:_MAX_RANGES]
@@ -95,6 +97,9 @@ def _is_xml(essence: str) -> bool:
     return essence in {"application/xml", "text/xml"} or essence.endswith("+xml")
 
 
+NEGOTIATED_BY = "Accept, Sec-Fetch-Dest"
+"""The headers on which the choice of `negotiate_document` depends, for Vary (RFC 9110 s12.5.5)."""
+
 _CONTAINER: dict[str, Document] = {
     "json": "json",
     "application/json": "json",
@@ -130,6 +135,11 @@ def negotiate_document(
         if chosen is None:
             raise UsageError(f"RESPONSEFORMAT={responseformat} is not offered here; use one of {', '.join(table)}.")
         return chosen
+    return _negotiated(accept, sec_fetch_dest, atom=atom)
+
+
+@lru_cache(maxsize=256)
+def _negotiated(accept: str | None, sec_fetch_dest: str | None, *, atom: bool) -> Document:
     ranges = parse_accept(accept)
     return _negotiate_atom(ranges) if atom else _negotiate_container(ranges, sec_fetch_dest)
 

@@ -1,6 +1,7 @@
 """The parameters of one request, as the caller spelt them.
 
-Names are case-insensitive, values are not (DALI 1.2 s4.1); a name may occur several times (DALI 1.2 s4.2).
+Names are case-insensitive, values are not (DALI 1.2 s4.1). Only letters of ASCII have two cases: all names of the
+standards are made of them, and no other character is taken for one. A name may occur several times (DALI 1.2 s4.2).
 The spelling of the first occurrence is kept for whoever shows the parameters again.
 """
 
@@ -9,8 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_lowercase, ascii_uppercase
 
 from penstock.dali.errors import MultiValuedParamNotSupported
+
+_UPPER = str.maketrans(ascii_lowercase, ascii_uppercase)
+
+
+def upper_name(name: str) -> str:
+    """Return the name of a parameter in the one form by which it is known."""
+    return name.upper() if name.isascii() else name.translate(_UPPER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +58,7 @@ class Parameters:
         self.parts = tuple(parts)
         self._values: dict[str, tuple[str, list[str]]] = {}
         for name, value in self._pairs:
-            self._values.setdefault(name.upper(), (name, []))[1].append(value)
+            self._values.setdefault(upper_name(name), (name, []))[1].append(value)
 
     def single(self, name: str) -> str | None:
         """Return the value of a single-valued parameter, or None where it was not given.
@@ -66,7 +75,7 @@ class Parameters:
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value given for the name, in order."""
-        entry = self._values.get(name.upper())
+        entry = self._values.get(upper_name(name))
         return tuple(entry[1]) if entry else ()
 
     def names(self) -> tuple[str, ...]:
@@ -83,7 +92,7 @@ class Parameters:
         A value sent without a file name serves as a file too: that is how some clients send inline tables.
         """
         for part in self.parts:
-            if part.name.upper() == name.upper():
+            if upper_name(part.name) == upper_name(name):
                 return part
         value = self.single(name)
         if value is None:
@@ -92,7 +101,7 @@ class Parameters:
         return Part(name=name, content=content, size_bytes=len(content))
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.upper() in self._values
+        return isinstance(name, str) and upper_name(name) in self._values
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())

@@ -132,7 +132,8 @@ def format_timestamp(instant: datetime) -> str:
     """
     if instant.tzinfo is None:
         raise ValueError("a naive time has no place in UTC")
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    in_utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    return in_utc.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def format_float(number: float) -> str:

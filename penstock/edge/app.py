@@ -7,7 +7,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
-from penstock.dali.errors import InternalError, NotFound, ServiceError, TooLarge, UsageError
+from penstock.dali.errors import InternalError, NotFound, RequestTimeout, ServiceError, TooLarge, UsageError
+from penstock.edge.body import BodyStalled
 from penstock.edge.connection import client_left
 from penstock.edge.errors import ErrorRenderer
 from penstock.edge.request_id import request_id_of
@@ -59,6 +60,8 @@ def _as_error(request: web.Request, caught: Exception) -> tuple[ServiceError, in
             return caught, caught.status_hint
         case web.HTTPException():
             return _from_http(request, caught), caught.status
+        case BodyStalled():
+            return RequestTimeout("The body of the request does not arrive any more."), RequestTimeout.status_hint
         case HttpProcessingError() | web.RequestPayloadError():
             return UsageError("The body of the request cannot be read."), 400
         case _:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from http import HTTPStatus
 
 import orjson
 from aiohttp import web
 
 from penstock.dali.errors import ServiceError
-from penstock.dali.media import accepts_json, parse_accept
+from penstock.dali.media import NEGOTIATED_BY, accepts_json, negotiate_document, parse_accept
+from penstock.dali.params import upper_name
+from penstock.edge.pages import render_page
 from penstock.votable.document import error_document
 
 ErrorRenderer = Callable[[web.Request, ServiceError, int], web.Response]
@@ -17,7 +20,7 @@ ErrorRenderer = Callable[[web.Request, ServiceError, int], web.Response]
 
 
 def votable_error(request: web.Request, error: ServiceError, status: int) -> web.Response:
-    """Render the error as a VOTable with QUERY_STATUS=ERROR (DALI 1.2 s5.4)."""
+    """Render the error as a VOTable with QUERY_STATUS=ERROR (DALI 1.2 s5.4, TAP 1.1 s3.3)."""
     return web.Response(
         body=error_document(error.labelled()), status=status, content_type="application/x-votable+xml", charset="utf-8"
     )
@@ -29,20 +32,42 @@ def text_error(request: web.Request, error: ServiceError, status: int) -> web.Re
 
 
 def problem_error(request: web.Request, error: ServiceError, status: int) -> web.Response:
-    """Render the error as application/problem+json (RFC 9457)."""
-    problem = {
+    """Render the error as application/problem+json (RFC 9457), with a list of all that is wrong, where it is known."""
+    problem: dict[str, object] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": error.message,
         "error": error.label,
     }
+    if error.problems:
+        problem["errors"] = [asdict(each) for each in error.problems]
     return web.Response(body=orjson.dumps(problem), status=status, content_type="application/problem+json")
 
 
+def page_error(request: web.Request, error: ServiceError, status: int) -> web.Response:
+    """Render the error as a page for people."""
+    title = HTTPStatus(status).phrase if status >= 400 else "Error"  # what went wrong in a job is told with 200
+    return render_page("error.html", status=status, title=title, message=error.message, problems=error.problems)
+
+
 def negotiated_error(request: web.Request, error: ServiceError, status: int) -> web.Response:
-    """Render the error as problem+json for a caller that asks for JSON, as text for any other."""
-    wants_json = accepts_json(parse_accept(request.headers.get("Accept")))
-    response = (problem_error if wants_json else text_error)(request, error, status)
-    response.headers["Vary"] = "Accept"
+    """Render the error as problem+json for a caller that asks for JSON, as a page in a browser, as text elsewhere."""
+    accept, asked = request.headers.get("Accept"), _asked_form(request)
+    if asked:
+        render = problem_error if asked in {"json", "application/json"} else text_error
+    elif accepts_json(parse_accept(accept)):
+        render = problem_error
+    elif negotiate_document(accept, request.headers.get("Sec-Fetch-Dest"), None, atom=False) == "html":
+        render = page_error
+    else:
+        render = text_error
+    response = render(request, error, status)
+    response.headers["Vary"] = NEGOTIATED_BY
     return response
+
+
+def _asked_form(request: web.Request) -> str:
+    """Return RESPONSEFORMAT of a GET, where it wins over Accept; of a POST it is about the result of the job."""
+    asked = [value for name, value in request.query.items() if upper_name(name) == "RESPONSEFORMAT"]
+    return asked[0].strip().lower() if asked and request.method in {"GET", "HEAD"} else ""

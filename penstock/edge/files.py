@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -29,12 +30,16 @@ _UNSAFE_IN_ETAG = re.compile(r"[^!#-~]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedFile:
-    """A file to send; `checksum`, any text that changes with the content, becomes its ETag."""
+    """A file to send; `checksum`, any text that changes with the content, becomes its ETag.
+
+    `headers` say more of the whole file, whichever part of it is sent.
+    """
 
     path: Path
     media_type: str = "application/octet-stream"
     checksum: str | None = None
     filename: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def resolve_within(root: Path, relative: str) -> Path:
@@ -69,7 +74,7 @@ async def serve_file(request: web.Request, file: ServedFile) -> web.StreamRespon
     opened = await asyncio.to_thread(_open, file)
     try:
         _require_preconditions(request, opened)
-        headers = {**opened.validators(), "Accept-Ranges": "bytes"}
+        headers = {**file.headers, **opened.validators(), "Accept-Ranges": "bytes"}
         if _unchanged(request, opened):
             return web.Response(status=304, headers=headers)
         span = _requested_range(request, opened)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from penstock.dali.errors import TooLarge, UnsupportedMediaType, UsageError
+from penstock.dali.errors import ServiceUnavailable, TooLarge, UnsupportedMediaType, UsageError
 from penstock.dali.media import MediaType
 from penstock.dali.params import Parameters, Part
 from penstock.edge.spool import new_spool_file
@@ -18,6 +20,7 @@ from penstock.edge.spool import new_spool_file
 _FORM = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"
 _CHUNK_BYTES = 64 * 1024
+_CODINGS = {"", "identity", "gzip", "deflate", "br", "zstd"}  # what was read by the time that we see the body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +48,15 @@ async def read_parameters(request: web.Request, limits: ParameterLimits = DEFAUL
         The body cannot be read as what it says it is.
     TooLarge
         The body, a file or the number of parts is over the limit.
+    ServiceUnavailable
+        A file cannot be stored.
     UnsupportedMediaType
-        The body is neither a form nor a multipart form.
+        The body is neither a form nor a multipart form, or it is encoded as we cannot read it.
     """
     query = _pairs(request.rel_url.raw_query_string.encode(), limits)
     if not request.body_exists:
         return _checked(query, [])
+    require_known_coding(request)
     if request.content_length is not None and request.content_length > limits.max_body_bytes:
         raise TooLarge(f"The body is larger than {limits.max_body_bytes} bytes.")
     match _content_type(request):
@@ -63,6 +69,19 @@ async def read_parameters(request: web.Request, limits: ParameterLimits = DEFAUL
             return _checked(query + reader.pairs, reader.parts)
         case other:
             raise UnsupportedMediaType(f"Parameters are read from {_FORM} or {_MULTIPART}, not from {other[:80]}.")
+
+
+def require_known_coding(request: web.Request) -> None:
+    """See that the body can be decoded.
+
+    Raises
+    ------
+    UnsupportedMediaType
+        It cannot (RFC 9110 s8.4).
+    """
+    coding = ", ".join(request.headers.getall("Content-Encoding", []))
+    if coding.strip().lower() not in _CODINGS:
+        raise UnsupportedMediaType(f"The body has the Content-Encoding {coding[:40]!r}; gzip and deflate are read.")
 
 
 def _content_type(request: web.Request) -> str:
@@ -132,12 +151,15 @@ class _MultipartForm:
             self.pairs.append((part.name, _decode(part, value)))
 
     async def _spool(self, part: BodyPartReader, name: str) -> Part:
-        path = new_spool_file(self._request, self._limits.spool_directory)
         size = 0
-        with path.open("wb") as file:
+        with _disk_trouble_told():
+            path = new_spool_file(self._request, self._limits.spool_directory)
+            file = path.open("wb", buffering=0)
+        with file:
             async for chunk in self._chunks(part, self._limits.max_file_bytes):
-                # A write of 64 kB goes to the page cache: shorter than the hop to a thread.
-                file.write(chunk)
+                with _disk_trouble_told():
+                    # A write of 64 kB goes to the page cache: shorter than the hop to a thread.
+                    _write(file, chunk)
                 size += len(chunk)
         media_type = MediaType.parse(part.headers.get("Content-Type", ""))
         return Part(
@@ -158,6 +180,21 @@ class _MultipartForm:
             if self._seen_bytes > self._limits.max_body_bytes:
                 raise TooLarge(f"The body is larger than {self._limits.max_body_bytes} bytes.")
             yield chunk
+
+
+@contextmanager
+def _disk_trouble_told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ServiceUnavailable("What was uploaded cannot be stored: the disk may be full.") from error
+
+
+def _write(file: FileIO, chunk: bytes) -> None:
+    """Write all of it; a file without a buffer, which has nothing left to fail at its end, may take a part only."""
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def _is_file(part: BodyPartReader) -> bool:

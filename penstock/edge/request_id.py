@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import re
 import time
-import uuid
 
 import structlog
 from aiohttp import web
@@ -20,7 +21,10 @@ _access = structlog.get_logger("penstock.access")
 
 def request_id_of(request: web.BaseRequest) -> str:
     """Return the id of the request, a new one where no middleware gave it any."""
-    return str(request.setdefault(_REQUEST_ID, uuid.uuid4().hex))
+    known = request.get(_REQUEST_ID)
+    if known is None:
+        known = request[_REQUEST_ID] = os.urandom(16).hex()
+    return str(known)
 
 
 def install_request_ids(app: web.Application) -> None:
@@ -38,13 +42,14 @@ async def _bind_request_id(request: web.Request, handler: Handler) -> web.Stream
     if _SANE.fullmatch(given):
         request[_REQUEST_ID] = given
     started = time.monotonic()
-    with structlog.contextvars.bound_contextvars(request_id=request_id_of(request), path=request.rel_url.raw_path):
-        try:
-            return await handler(request)
-        except asyncio.CancelledError:
-            # aiohttp writes no access log for a request whose client left.
-            _write_line(request, _CLIENT_CLOSED_REQUEST, 0, time.monotonic() - started)
-            raise
+    # Bound for good: every request binds its own, and what is logged after its handler is of it too.
+    structlog.contextvars.bind_contextvars(request_id=request_id_of(request), path=request.rel_url.raw_path)
+    try:
+        return await handler(request)
+    except asyncio.CancelledError:
+        # aiohttp writes no access log for a request whose client left.
+        _write_line(request, _CLIENT_CLOSED_REQUEST, 0, time.monotonic() - started)
+        raise
 
 
 async def _announce(request: web.BaseRequest, response: web.StreamResponse) -> None:
@@ -57,6 +62,11 @@ class AccessLogger(AbstractAccessLogger):
     It runs when the last byte is out, so `bytes` counts what a streamed answer really sent.
     The query string is left out: it may hold what is nobody's business.
     """
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anybody reads the lines."""
+        return bool(_access.is_enabled_for(logging.INFO))
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Write the line; `time` is in seconds."""

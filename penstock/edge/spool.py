@@ -12,6 +12,8 @@ _SPOOLED: web.RequestKey[list[Path]] = web.RequestKey("spooled", list)
 
 def new_spool_file(request: web.Request, directory: Path | None) -> Path:
     """Create an empty file that is removed at the end of the request, unless a service moved it away by then."""
+    if directory is not None:
+        directory.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(prefix="penstock-upload-", dir=directory, delete=False) as file:
         path = Path(file.name)
     request.setdefault(_SPOOLED, []).append(path)

@@ -41,7 +41,7 @@ class Urls:
         return self.base(request) + path
 
     def _forwarded(self, request: web.Request) -> str | None:
-        if not self._from_trusted_proxy(request):
+        if "X-Forwarded-Host" not in request.headers or not self._from_trusted_proxy(request):
             return None
         host = _last(request, "X-Forwarded-Host")
         if not _HOST.fullmatch(host):

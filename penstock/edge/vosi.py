@@ -1,4 +1,4 @@
-"""The VOSI endpoints of a service (VOSI 1.1 s3)."""
+"""The VOSI endpoints of a service (VOSI 1.1 s3, DALI 1.2 s2.5)."""
 
 from __future__ import annotations
 

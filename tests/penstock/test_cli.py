@@ -84,11 +84,20 @@ def test_the_version_is_shown(tmp_path: Path) -> None:
     assert penstock("--version", cwd=tmp_path).stdout == f"penstock {version('penstock')}\n"
 
 
+SECRET = "hunter2-" * 5
+HIDDEN = {
+    "PENSTOCK_DATABASE_URL": f"postgresql://u:{SECRET}@h/d",
+    "PENSTOCK_TAP__DATABASE_URL": f"postgresql://u:{SECRET}@h/d",
+    "PENSTOCK_UWS__WORKER_SECRET": SECRET,
+}
+
+
 def test_settings_are_listed_for_people_with_whole_names_however_narrow(tmp_path: Path) -> None:
     machine = penstock("settings", "--json", cwd=tmp_path).stdout.splitlines()
-    listed = penstock("settings", cwd=tmp_path, COLUMNS="40", PENSTOCK_TAP__DATABASE_URL="postgresql://u:secret@h/d")
+    listed = penstock("settings", cwd=tmp_path, COLUMNS="40", **HIDDEN)
     assert "PENSTOCK_CONFIG" in listed.stdout
-    assert "secret" not in listed.stdout
+    assert SECRET not in listed.stdout
+    assert "PENSTOCK_TAP__DATABASE_URL = ***" in listed.stdout
     for row in map(json.loads, machine):
         assert f"{row['variable']} = " in listed.stdout
         assert f"{row['toml']}: {row['description']}" in listed.stdout
@@ -102,7 +111,7 @@ def test_a_lake_that_is_not_there_is_not_made_by_asking_for_it(tmp_path: Path, c
 
 
 def test_settings_are_listed_for_machines_without_secrets(tmp_path: Path) -> None:
-    done = penstock("settings", "--json", cwd=tmp_path, PENSTOCK_DATABASE_URL="postgresql://u:secret@h/d")
+    done = penstock("settings", "--json", cwd=tmp_path, **HIDDEN)
     rows = {row["toml"]: row for row in map(json.loads, done.stdout.splitlines())}
     assert rows["port"] == {
         "variable": "PENSTOCK_PORT",
@@ -110,7 +119,9 @@ def test_settings_are_listed_for_machines_without_secrets(tmp_path: Path) -> Non
         "value": 8080,
         "description": "Port to listen on; 0 takes any free one",
     }
-    assert "secret" not in done.stdout
+    assert SECRET not in done.stdout
+    for name in ("database_url", "tap.database_url", "uws.worker_secret"):
+        assert "***" in rows[name]["value"]
     assert any(name.startswith("tap.") for name in rows)
 
 

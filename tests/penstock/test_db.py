@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, ForeignKey, Integer, Table, Text, select
@@ -9,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from penstock.dali.errors import ServiceUnavailable
 from penstock.db import Database, Namespace, async_url
+from penstock.direct import Statement
 
 
 def job_table(ns: Namespace) -> Table:
@@ -132,3 +134,25 @@ async def test_an_error_does_not_repeat_the_values_of_a_statement(db: Database, 
         async with db.write() as connection:
             await connection.execute(job.insert().values(id="SECRET", n=None))
     assert "SECRET" not in str(caught.value).partition("DETAIL")[0]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_a_file_that_was_removed_or_replaced_takes_no_more_writes(tmp_path: Path, replaced: bool) -> None:
+    path = tmp_path / "x.db"
+    db = Database(f"sqlite:///{path}")
+    statement = Statement("INSERT INTO t VALUES (1)", (), {})
+    async with db.write() as connection:
+        await connection.exec_driver_sql("CREATE TABLE t (a INTEGER)")
+    await db.direct.write(statement, {})
+    path.rename(tmp_path / "elsewhere.db")
+    if replaced:
+        path.touch()
+    with pytest.raises(ServiceUnavailable):
+        await db.direct.write(statement, {})
+    for opened in (db.write, db.read):
+        with pytest.raises(ServiceUnavailable):
+            async with opened():
+                pass
+    (tmp_path / "elsewhere.db").rename(path)
+    await db.direct.write(statement, {})
+    await db.close()

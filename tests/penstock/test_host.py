@@ -33,6 +33,7 @@ def test_the_front_page_leads_to_every_service(server: Server) -> None:
         assert f'href="{server.base}/{name}"' in page.text
 
 
+@pytest.mark.requirement("DA-21", "VO-02")
 @pytest.mark.parametrize("name", SERVICES)
 @pytest.mark.parametrize("path", ["", "/", "/capabilities", "/availability"])
 def test_every_service_answers_at_its_base_and_its_vosi_endpoints(server: Server, name: str, path: str) -> None:

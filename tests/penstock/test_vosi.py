@@ -150,6 +150,7 @@ def parsed(document: bytes) -> etree._Element:
     return etree.fromstring(document)
 
 
+@pytest.mark.requirement("VO-02")
 def test_capabilities_of_every_kind_are_valid() -> None:
     root = parsed(capabilities_document(ALL))
     assert root.tag == "{http://www.ivoa.net/xml/VOSICapabilities/v1.0}capabilities"
@@ -172,6 +173,7 @@ def test_tapregext_says_all_that_was_given_and_an_independent_reader_agrees() ->
     assert capability.execution_duration.hard is None
 
 
+@pytest.mark.requirement("VO-02")
 def test_types_and_use_stand_where_the_standards_want_them() -> None:
     root = parsed(capabilities_document(ALL))
     interfaces = {c.get("standardID"): c.find("interface") for c in root}
@@ -206,6 +208,7 @@ def test_a_capability_stands_in_a_registry_record_too() -> None:
     assert document.count(b'xmlns:vs="') == 1
 
 
+@pytest.mark.requirement("VO-01")
 @pytest.mark.parametrize(
     "availability",
     [

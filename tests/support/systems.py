@@ -29,6 +29,15 @@ def require_stilts() -> str:
     return found
 
 
+def require_command(name: str, how: str) -> str:
+    """Return the path of a command."""
+    found = shutil.which(name)
+    if found is None:
+        missing(name, how)
+    assert found
+    return found
+
+
 def require_shared(*parts: str) -> Path:
     """Return a file of the official material that stands beside a checkout; skip where it is absent."""
     path = SHARED.joinpath(*parts)

@@ -7,6 +7,7 @@ from penstock.auth.principal import ANONYMOUS, Principal, refusal
 from penstock.dali.errors import AuthenticationRequired, Forbidden
 
 
+@pytest.mark.requirement("SS-02")
 @pytest.mark.parametrize(
     ("challenge", "value"),
     [

@@ -85,6 +85,7 @@ async def test_the_handler_and_the_log_know_the_caller() -> None:
         assert await (await client.get("/tap/who")).json() == [None, None]
 
 
+@pytest.mark.requirement("SS-04")
 @pytest.mark.parametrize("path", ["/tap/who", "/tap/private", "/tap/capabilities", "/tap/stream", "/tap/nosuch"])
 async def test_every_answer_to_somebody_known_names_them(path: str) -> None:
     async with service() as client:
@@ -94,6 +95,7 @@ async def test_every_answer_to_somebody_known_names_them(path: str) -> None:
         assert "X-VO-Authenticated" not in (await client.get(path)).headers
 
 
+@pytest.mark.requirement("SS-01", "SS-02", "VO-05")
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_capabilities_tell_the_anonymous_that_they_may_authenticate(method: str) -> None:
     async with service() as client:
@@ -109,6 +111,7 @@ async def test_other_answers_carry_no_challenge(method: str, path: str) -> None:
         assert told(await client.request(method, path)) == []
 
 
+@pytest.mark.requirement("DA-14", "U-150", "U-152")
 async def test_who_may_not_is_told_to_authenticate_or_that_it_is_not_theirs() -> None:
     async with service() as client:
         anonymous = await client.get("/tap/private")

@@ -154,6 +154,7 @@ async def test_by_default_everybody_is_anonymous() -> None:
     assert security_methods(settings) == ()
 
 
+@pytest.mark.requirement("SS-05")
 def test_a_capability_with_tokens_says_that_they_are_optional() -> None:
     assert security_methods(load_settings({}, authenticator="oidc")) == (None, "ivo://ivoa.net/sso#OAuth")
 

@@ -46,6 +46,7 @@ async def a_token_for(provider: Provider, client: Client, audience: str = AUDIEN
     return bearing(await asyncio.to_thread(provider.token, client, audience))
 
 
+@pytest.mark.requirement("U-150")
 async def test_tokens_of_a_real_provider_tell_who_sent_them() -> None:
     clock = Clock(utc_now())
     with oidc_provider(some_keys(1), CLIENTS) as provider:

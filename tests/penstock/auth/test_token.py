@@ -244,6 +244,7 @@ def test_what_signs_for_one_issuer_does_not_for_another() -> None:
         judge(a_token(), issuer=an_issuer(url="https://other.example.org"))
 
 
+@pytest.mark.requirement("SS-06")
 @pytest.mark.parametrize("text", [*FORM_FAULTS.values(), *SIGNATURE_FAULTS.values()])
 def test_a_refusal_repeats_nothing_of_the_token(text: str) -> None:
     with pytest.raises(AuthenticationRequired) as caught:

@@ -29,6 +29,7 @@ def chosen(**params: str):
     return TABLE.choose(Parameters(params.items()))
 
 
+@pytest.mark.requirement("DA-08")
 @pytest.mark.parametrize(
     ("asked", "key", "media_type", "serialization"),
     [
@@ -69,6 +70,7 @@ def test_without_a_wish_the_first_row_is_taken() -> None:
     assert chosen(RESPONSEFORMAT=" ").key == "votable"
 
 
+@pytest.mark.requirement("TA-06")
 def test_format_is_another_name_of_responseformat() -> None:
     assert chosen(FORMAT="csv").key == "csv"
     assert chosen(FORMAT="csv", responseformat="csv").key == "csv"
@@ -81,6 +83,7 @@ def test_outside_tap_format_is_no_name_of_responseformat() -> None:
     assert table.choose(Parameters([("FORMAT", "image/fits"), ("RESPONSEFORMAT", "tsv")])).key == "tsv"
 
 
+@pytest.mark.requirement("DA-08")
 @pytest.mark.parametrize(
     "asked",
     [

@@ -14,6 +14,7 @@ JAVA_OLD = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8"
 
 
+@pytest.mark.requirement("U-043", "U-044")
 @pytest.mark.parametrize(
     ("accept", "container", "atom"),
     [

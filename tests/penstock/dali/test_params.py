@@ -5,11 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.dali.errors import MultiValuedParamNotSupported
-from penstock.dali.params import Parameters, Part
+from penstock.dali.params import Parameters, Part, upper_name
 
 PAIRS = st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), max_size=8)
 
 
+@pytest.mark.requirement("DA-05")
 def test_names_are_case_insensitive_and_keep_their_first_spelling() -> None:
     params = Parameters([("Query", "a"), ("QUERY", "b"), ("lang", "ADQL")])
     assert params.names() == ("Query", "lang")
@@ -18,10 +19,25 @@ def test_names_are_case_insensitive_and_keep_their_first_spelling() -> None:
     assert "MAXREC" not in params
 
 
+@pytest.mark.parametrize(
+    ("name", "other"), [("PHASE", "pha\u017fe"), ("KEY", "\u212aEY"), ("SS", "\xdf"), ("ID", "\u0131d")]
+)
+def test_only_letters_of_ascii_have_two_cases(name: str, other: str) -> None:
+    params = Parameters(
+        [(name.lower(), "a"), (other, "b"), ("\xe9", "c"), ("\xc9", "d")], [Part(name=other, content=b"", size_bytes=0)]
+    )
+    assert params.all(name) == ("a",)
+    assert params.all(other) == ("b",)
+    assert params.part(name) == Part(name=name, content=b"a", size_bytes=1)
+    assert (params.all("\xe9"), len(params.names())) == (("c",), 4)
+
+
+@pytest.mark.requirement("DA-05")
 def test_values_are_case_sensitive_and_ordered() -> None:
     assert Parameters([("ID", "b"), ("ID", "B"), ("id", "a")]).all("ID") == ("b", "B", "a")
 
 
+@pytest.mark.requirement("DA-06")
 @pytest.mark.parametrize("second", ["QUERY", "query", "Query"])
 def test_a_single_valued_parameter_given_twice_is_refused(second: str) -> None:
     params = Parameters([("QUERY", "same"), (second, "same")])
@@ -65,4 +81,4 @@ def test_nothing_is_lost_and_every_name_is_found(pairs) -> None:
     assert len(params) == len(pairs)
     assert sum(len(params.all(name)) for name in params) == len(pairs)
     for name, value in pairs:
-        assert value in params.all(name.upper())
+        assert value in params.all(upper_name(name))

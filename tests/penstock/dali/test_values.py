@@ -28,6 +28,7 @@ from penstock.dali.values import (
 PARSERS = (parse_bool, parse_int, parse_float, parse_interval, parse_timestamp)
 
 
+@pytest.mark.requirement("U-038", "DA-18")
 @pytest.mark.parametrize(
     ("text", "iso"),
     [
@@ -162,6 +163,7 @@ def test_any_text_is_a_value_or_a_usage_error(parser, text) -> None:
         parser("P", text)
 
 
+@pytest.mark.requirement("DA-09")
 def test_maxrec_is_a_count_or_absent() -> None:
     assert maxrec(Parameters()) is None
     assert maxrec(Parameters([("maxrec", "0")])) == 0
@@ -176,6 +178,7 @@ def test_a_bad_maxrec_is_refused(text) -> None:
         maxrec(Parameters([("MAXREC", "1"), ("maxrec", "1")]))
 
 
+@pytest.mark.requirement("DA-11")
 def test_runid_is_at_most_64_printable_characters() -> None:
     assert runid(Parameters([("RUNID", "a" * 64)])) == "a" * 64
     assert runid(Parameters()) is None
@@ -184,6 +187,7 @@ def test_runid_is_at_most_64_printable_characters() -> None:
             runid(Parameters([("RUNID", text)]))
 
 
+@pytest.mark.requirement("DA-10")
 def test_uploads_come_repeated() -> None:
     assert uploads(Parameters([("UPLOAD", "t1,param:t1"), ("upload", "t2,http://example.org/t")])) == (
         Upload(name="t1", uri="param:t1"),
@@ -205,6 +209,7 @@ def test_a_semicolon_within_a_url_does_not_end_it() -> None:
     )
 
 
+@pytest.mark.requirement("DA-10")
 @pytest.mark.parametrize(
     "text", ["t1", "t1,", ",param:t", "1t,param:t", "a.b,param:t", "t,nouri", "t,http://a b", "t,param:é é"]
 )

@@ -30,6 +30,7 @@ def raising(error: BaseException):
     return handler
 
 
+@pytest.mark.requirement("DA-17")
 @pytest.mark.parametrize(
     ("error", "status"),
     [
@@ -86,6 +87,7 @@ async def test_an_http_exception_is_rendered_as_the_service_renders_errors(error
         assert (await answer.text()).startswith(f"{label}: ")
 
 
+@pytest.mark.requirement("U-033")
 async def test_a_fault_is_logged_once_and_told_by_its_request_id_alone() -> None:
     with capture_logs() as lines:
         async with (
@@ -129,6 +131,7 @@ async def test_a_client_that_leaves_cancels_the_handler_and_is_no_fault() -> Non
     assert [(line["event"], line["status"]) for line in lines] == [("request", 499)]
 
 
+@pytest.mark.requirement("DA-17")
 async def test_votable_errors_say_query_status_error() -> None:
     async with (
         serving(raising(UsageError("bad \x00 <QUERY>")), render_error=votable_error) as server,
@@ -158,14 +161,19 @@ async def test_problem_errors_are_rfc_9457() -> None:
 
 @pytest.mark.parametrize(
     ("accept", "content_type"),
-    [("application/json", "application/problem+json"), ("*/*", "text/plain"), ("text/html, *; q=.2", "text/plain")],
+    [
+        ("application/json", "application/problem+json"),
+        ("*/*", "text/plain"),
+        ("text/html, *; q=.2", "text/plain"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "text/html"),
+    ],
 )
 async def test_negotiated_errors_follow_accept(accept, content_type) -> None:
     async with (
         serving(raising(NotFound("x")), render_error=negotiated_error) as server,
         server.get("/s/", headers={"Accept": accept}) as answer,
     ):
-        assert (answer.content_type, answer.headers["Vary"]) == (content_type, "Accept")
+        assert (answer.content_type, answer.headers["Vary"]) == (content_type, "Accept, Sec-Fetch-Dest")
 
 
 async def test_every_answer_has_a_request_id_and_one_access_line() -> None:

@@ -40,6 +40,7 @@ async def answer_to(path: Path, headers: dict[str, str] | None = None, *, method
         return a.status, a.headers, await a.read()
 
 
+@pytest.mark.requirement("DA-19")
 async def test_the_whole_file_comes_with_all_that_a_client_can_check(path) -> None:
     status, headers, body = await answer_to(path, {"Accept-Encoding": "gzip"}, filename="a b.fits")
     assert (status, body) == (200, CONTENT)

@@ -53,6 +53,7 @@ def field(name: str, value: bytes, extra: bytes = b"") -> bytes:
     return b'Content-Disposition: form-data; name="' + name.encode() + b'"\r\n' + extra + b"\r\n" + value
 
 
+@pytest.mark.requirement("DA-01", "U-140")
 async def test_query_string_and_form_are_read_together_in_order() -> None:
     async with (
         echoing() as server,
@@ -255,6 +256,21 @@ async def test_a_body_that_is_not_compressed_as_it_says_is_400(encoding) -> None
     headers = {"Content-Type": FORM, "Content-Encoding": encoding}
     async with echoing() as server, server.post("/s/", data=b"a=1", headers=headers, compress=False) as answer:
         assert answer.status == 400
+
+
+@pytest.mark.parametrize("encoding", ["rot13", "x-gzip", "gzip, gzip", "compress"])
+@pytest.mark.parametrize("content_type", [FORM, "multipart/form-data; boundary=B"])
+async def test_a_body_in_an_unknown_encoding_is_415(content_type, encoding) -> None:
+    headers = {"Content-Type": content_type, "Content-Encoding": encoding}
+    async with echoing() as server, server.post("/s/", data=b"a=1", headers=headers, compress=False) as answer:
+        assert answer.status == 415
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", "Identity"])
+async def test_a_body_that_is_encoded_as_itself_is_read(encoding) -> None:
+    headers = {"Content-Type": FORM, "Content-Encoding": encoding}
+    async with echoing() as server, server.post("/s/", data=b"a=1", headers=headers, compress=False) as answer:
+        assert answer.status == 200
 
 
 PIECES = st.sampled_from(

@@ -37,6 +37,7 @@ async def service(*, tables: bool = True, available: bool = True):
         yield server
 
 
+@pytest.mark.requirement("VO-02")
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("path", ["/s/capabilities", "/s/tables"])
 async def test_documents_say_when_they_changed(method, path) -> None:
@@ -53,18 +54,21 @@ async def test_capabilities_stand_at_the_public_base_url() -> None:
     assert root.findtext(".//accessURL") == "https://penstock.example/tap/capabilities"
 
 
+@pytest.mark.requirement("VO-01")
 async def test_a_service_that_is_down_says_so_with_200() -> None:
     async with service(available=False) as server, server.get("/s/availability") as answer:
         assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
         assert etree.fromstring(await answer.read()).findtext("{*}available") == "false"
 
 
+@pytest.mark.requirement("VO-03")
 @pytest.mark.parametrize("path", ["/s/capabilities", "/s/availability", "/s/tables", "/s/tables/lake.x"])
 async def test_other_methods_are_405(path) -> None:
     async with service() as server, server.post(path, data={"a": "b"}) as answer:
         assert (answer.status, answer.headers["Allow"]) == (405, "GET,HEAD")
 
 
+@pytest.mark.requirement("VO-03")
 async def test_detail_is_min_or_max() -> None:
     async with service() as server:
         for query, columns in (("", 1), ("?detail=max", 1), ("?DETAIL=min", 0)):
@@ -75,6 +79,7 @@ async def test_detail_is_min_or_max() -> None:
             assert "min or max" in await answer.text()
 
 
+@pytest.mark.requirement("VO-03")
 async def test_one_table_is_found_by_its_encoded_name() -> None:
     async with service() as server:
         async with server.get("/s/tables/lake.%22size%22") as answer:
@@ -84,6 +89,7 @@ async def test_one_table_is_found_by_its_encoded_name() -> None:
             assert "/tables lists them all" in await answer.text()
 
 
+@pytest.mark.requirement("TA-10")
 async def test_a_service_without_tables_has_no_such_endpoint() -> None:
     async with service(tables=False) as server, server.get("/s/tables") as answer:
         assert answer.status == 404
