@@ -1,22 +1,19 @@
 """Fetching what others name: only from public addresses, following redirects only to such, within limits.
 
 A caller who names a URL must not reach through us what he cannot reach himself: the host's own services, its network,
-the metadata of its cloud. So every address that a name stands for is judged when the connection is made (which leaves
-a name that changes its address no chance), at every redirect anew. Operators who want to fetch from their own network
+the metadata of its cloud. So every address is judged where the socket to it is made: neither a name that stands for
+another address the second time nor a redirect gets past that. Operators who want to fetch from their own network
 say so (setting ``allow_private_addresses``).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import socket
 from ipaddress import ip_address
-from socket import AddressFamily
+from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -26,8 +23,12 @@ class FetchError(Exception):
     """Something cannot be fetched; the message says what and why, for whoever named it."""
 
 
-class _RefusedAddress(OSError):
-    """A name stands for an address that is not public."""
+class PrivateAddress(OSError):
+    """A connection would lead to an address that is not public."""
+
+
+AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
+"""An address as `socket.getaddrinfo` tells it."""
 
 
 class Outbound:
@@ -47,55 +48,40 @@ class Outbound:
         self._allow_private = allow_private
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=idle_s, sock_read=idle_s)
 
-    @asynccontextmanager
-    async def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Give the response to a GET, whatever its status, after redirects; its body is read by the caller.
+    async def save(self, url: str, file: IO[bytes], *, max_bytes: int) -> None:
+        """Write what is at a URL into a file.
 
         Raises
         ------
         FetchError
-            It cannot be had, or must not be: the same while the body is read within the block.
+            It cannot be had, must not be, or is larger than `max_bytes`.
         """
-        resolver = None if self._allow_private else PublicResolver()
         try:
-            async with (
-                aiohttp.ClientSession(
-                    connector=aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False),
-                    cookie_jar=aiohttp.DummyCookieJar(),
-                    timeout=self._timeout,
-                ) as session,
-                await self._followed(session, url, headers) as response,
-            ):
-                yield response
+            async with self._session() as session, await self._followed(session, url) as response:
+                if response.status != 200:
+                    raise FetchError(f"{_shown(url)} answers {response.status}")
+                size = 0
+                async for chunk in response.content.iter_any():
+                    size += len(chunk)
+                    if size > max_bytes:
+                        raise FetchError(f"{_shown(url)} gives more than {max_bytes} bytes")
+                    file.write(chunk)
         except TimeoutError as error:
             raise FetchError(f"{_shown(url)} does not answer in time") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise FetchError(f"{_shown(url)} cannot be read: {_reason(error)}") from error
 
-    async def read(self, url: str, *, max_bytes: int) -> bytes:
-        """Return what is at a URL.
+    def _session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(socket_factory=None if self._allow_private else public_socket),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=self._timeout,
+        )
 
-        Raises
-        ------
-        FetchError
-            It cannot be had, or is larger than `max_bytes`.
-        """
-        async with self.get(url) as response:
-            if response.status != 200:
-                raise FetchError(f"{_shown(url)} answers {response.status}")
-            body = bytearray()
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > max_bytes:
-                    raise FetchError(f"{_shown(url)} gives more than {max_bytes} bytes")
-            return bytes(body)
-
-    async def _followed(
-        self, session: aiohttp.ClientSession, url: str, headers: Mapping[str, str] | None
-    ) -> aiohttp.ClientResponse:
+    async def _followed(self, session: aiohttp.ClientSession, url: str) -> aiohttp.ClientResponse:
         for _ in range(_MOST_REDIRECTS + 1):
-            self._check(url)
-            response = await session.get(url, headers=headers, allow_redirects=False)
+            _check(url)
+            response = await session.get(url, allow_redirects=False)
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or location is None:
                 return response
@@ -103,45 +89,33 @@ class Outbound:
             url = urljoin(url, location)
         raise FetchError(f"{_shown(url)} is reached by more than {_MOST_REDIRECTS} redirects")
 
-    def _check(self, url: str) -> None:
-        """Judge what no resolver sees: the scheme, and addresses that stand in the URL themselves."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-            raise FetchError(f"{_shown(url)} is no http:// or https:// URL")
-        if self._allow_private:
-            return
-        try:
-            public = is_public(parts.hostname)
-        except ValueError:
-            return  # a name, which the resolver judges
-        if not public:
-            raise FetchError(f"{_shown(url)} is not a public address")
+
+def _check(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        raise FetchError(f"{_shown(url)} is no http:// or https:// URL")
 
 
-class PublicResolver(AbstractResolver):
-    """Resolves names to public addresses only."""
+def public_socket(info: AddressInfo) -> socket.socket:
+    """Make a socket for a connection to a public address: a ``socket_factory`` of aiohttp's connector.
 
-    def __init__(self) -> None:
-        self._resolver = ThreadedResolver()
+    Raises
+    ------
+    PrivateAddress
+        The address is another.
+    """
+    family, kind, protocol, _, address = info
+    if not is_public(str(address[0])):
+        raise PrivateAddress(f"{address[0]} is not a public address")
+    return socket.socket(family=family, type=kind, proto=protocol)
 
-    async def resolve(
-        self, host: str, port: int = 0, family: AddressFamily = AddressFamily.AF_INET
-    ) -> list[ResolveResult]:
-        """Return the public addresses of a name.
 
-        Raises
-        ------
-        OSError
-            It has none.
-        """
-        found = await self._resolver.resolve(host, port, family)
-        public = [address for address in found if is_public(address["host"])]
-        if not public:
-            raise _RefusedAddress(f"{host} is not a public address")
-        return public
-
-    async def close(self) -> None:
-        """Do nothing: nothing is held."""
+def refused_address(error: BaseException) -> PrivateAddress | None:
+    """Return why `public_socket` refused the connection whose failure is `error`, None if it did not."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, PrivateAddress):
+        cause = getattr(cause, "os_error", None) or cause.__cause__ or cause.__context__
+    return cause
 
 
 def is_public(address: str) -> bool:
@@ -164,7 +138,4 @@ def _shown(url: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    cause = error.__cause__ or getattr(error, "os_error", None)
-    if isinstance(cause, _RefusedAddress):
-        return str(cause)
-    return (str(error) or type(error).__name__).splitlines()[0][:200]
+    return (str(refused_address(error) or error) or type(error).__name__).splitlines()[0][:200]

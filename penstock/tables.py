@@ -16,8 +16,10 @@ class Column(Field):
     """A column of a published table (TAP 1.1 s4.3).
 
     `name` is the bare name; a reader that needs a query-ready one quotes it where ADQL demands.
-    `url_path` says that the stored value is a path under the host's base URL: a reader puts the base before it,
-    since the URL that clients reach the host by is not known when the row is written.
+    `url_path` says that a stored value that begins with a slash is a path under the host's base URL: a reader puts the
+    base before it, since the URL that clients reach the host by is not known when the row is written.
+    `word_index` names the index that finds rows by words of the column (`penstock.words`), as ``schema.table``.
+    `moc_bounds` names a private column that holds the MOC of this one in the engine's own form (`penstock.moc`).
     """
 
     indexed: bool = False
@@ -25,6 +27,8 @@ class Column(Field):
     std: bool = False
     nullable: bool = True
     url_path: bool = False
+    word_index: str | None = None
+    moc_bounds: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,7 +64,7 @@ def capabilities_document(capabilities: Iterable[Capability]) -> bytes:
 
 
 def vosi_capabilities(base_url: str, *, tables: bool = False) -> tuple[Capability, ...]:
-    """Return the capabilities that every service with VOSI endpoints has (VOSI 1.1 s3.1, TAP 1.1 s2.4).
+    """Return the capabilities that every service with VOSI endpoints has (VOSI 1.1 s3.1, s4, TAP 1.1 s2.4).
 
     Parameters
     ----------
@@ -166,5 +166,5 @@ def _add_texts(parent: etree._Element, **texts: str | None) -> None:
 
 
 def _serialise(root: etree._Element) -> bytes:
-    etree.cleanup_namespaces(root, keep_ns_prefixes=["vr", "vs", "tr", "vg", "xsi"])
+    etree.cleanup_namespaces(root, keep_ns_prefixes=list(NAMESPACES))
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)

@@ -17,11 +17,13 @@ from penstock.db import async_url
 from penstock.edge.app import new_service_app
 from penstock.edge.errors import votable_error
 from penstock.edge.vosi import add_vosi
+from penstock.outbound import Outbound
 from penstock.plugins import Group, Registry
 from penstock.service import Description, Resources, Service, Shared
 from penstock.settings import Settings
 from penstock.tables import Schema
 from penstock.vosi import Availability, Capability, capabilities_document
+from penstock.votable.reader import UploadLimits
 from tap_proxy.adql.sqlite_functions import SQLITE_FUNCTIONS
 from tap_proxy.core.capabilities import Promises, tap_capabilities
 from tap_proxy.core.examples import examples_for
@@ -36,6 +38,7 @@ from tap_proxy.sources.postgres import PostgresSource, open_pool
 from tap_proxy.sources.sqlite import SqliteSource
 from tap_proxy.store import publish
 from tap_proxy.translation import compiler, table_names
+from tap_proxy.uploads import UploadReader
 from tap_proxy.web import add_examples, add_front_page, add_sync
 from uws.app import add_job_list
 
@@ -54,6 +57,10 @@ async def _open_engine(resources: Resources) -> TapService:
     return TapService(
         compile=compiler(schemas, source.dialect),
         source=source,
+        load_uploads=UploadReader(
+            Outbound(allow_private=resources.settings.allow_private_addresses),
+            UploadLimits(max_bytes=settings.max_upload_bytes, max_rows=settings.max_upload_rows),
+        ),
         limits=_row_limits(settings),
         cached_queries=settings.cached_queries,
         links_url=settings.links_url,
@@ -157,8 +164,13 @@ def _capabilities(schemas: Sequence[Schema], settings: Settings, base_url: str) 
         base_url,
         schemas=schemas,
         formats=TAP_FORMATS,
-        promises=Promises(rows=_row_limits(own), job_time_limit_s=int(own.job_time_limit_s)),
+        promises=Promises(
+            rows=_row_limits(own),
+            job_time_limit_s=int(own.job_time_limit_s),
+            upload_bytes=own.max_upload_bytes,
+        ),
         security_methods=security_methods(settings),
+        full_registry=own.full_registry,
     )
 
 

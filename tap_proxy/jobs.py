@@ -25,6 +25,7 @@ _PARAMETERS = (
     ParameterSpec(name="RESPONSEFORMAT", description="Form of the result, by its short name or media type"),
     ParameterSpec(name="FORMAT", description="Another name of RESPONSEFORMAT"),
     ParameterSpec(name="MAXREC", type="integer", description="Most rows of the result", minimum=0),
+    ParameterSpec(name="UPLOAD", description="Tables that come with the query, as name,URI", multiple=True),
     ParameterSpec(name="RUNID", description="A word of the caller's, kept with the job"),
 )
 

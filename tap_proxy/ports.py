@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -28,6 +28,19 @@ BASE_MARK = "\x02base\x02"
 """What stands in SQL, within a quoted string, for the base URL of the host."""
 
 
+UPLOAD_MARK = "\x02upload\x02"
+"""What surrounds the name of an uploaded table in SQL, where a source must put its rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadedTable:
+    """A table that came with a query, whole; it lives as long as the query."""
+
+    name: str
+    fields: tuple[Field, ...]
+    batches: tuple[pa.RecordBatch, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
     """A query in the words of a source.
@@ -40,18 +53,21 @@ class Statement:
         Their values, in order.
     fields
         The columns of the result, in order.
+    uploads
+        The tables that came with the query.
     """
 
     sql: str
     params: Sequence[Any]
     fields: tuple[Field, ...]
+    uploads: tuple[UploadedTable, ...] = ()
 
     def at(self, base_url: str) -> Statement:
         """Return the statement with the base URL in the place of its marks."""
         if BASE_MARK not in self.sql:
             return self
         sql = self.sql.replace(BASE_MARK, base_url.replace("'", "''"))
-        return Statement(sql=sql, params=self.params, fields=self.fields)
+        return replace(self, sql=sql)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ document; later ones are told at the end of the document where the format can (D
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from tempfile import TemporaryFile
@@ -23,11 +23,15 @@ from penstock.votable.document import QueryStatus
 from tap_proxy.core.formats import new_writer
 from tap_proxy.core.formats.model import Outcome, ResultHead, ResultWriter
 from tap_proxy.core.request import RowLimits, TapQuery
-from tap_proxy.ports import QueryTimeout, Statement, TapSource
+from tap_proxy.core.uploads import UploadOrder
+from tap_proxy.ports import QueryTimeout, Statement, TapSource, UploadedTable
 from tap_proxy.prefetch import prefetched
 
-Compile = Callable[[str, int], Statement]
+Compile = Callable[[str, int, Sequence[UploadedTable]], Statement]
 """Turns ADQL into a statement that gives at most so many rows; raises `UsageError` where it cannot."""
+
+LoadUploads = Callable[[Sequence[UploadOrder]], Awaitable[tuple[UploadedTable, ...]]]
+"""Reads the tables that come with a query; raises `UsageError` or `TooLarge` where it cannot."""
 
 TAP_STANDARD_ID = "ivo://ivoa.net/std/TAP"
 LINKS_PATH = "/datalink/links"
@@ -68,6 +72,8 @@ class TapService:
         The translator, bound to the published tables.
     source
         Where translated queries run.
+    load_uploads
+        How tables that come with a query are read.
     limits
         How many rows a result has at most.
     cached_queries
@@ -81,6 +87,7 @@ class TapService:
         *,
         compile: Compile,  # noqa: A002  # the word for it
         source: TapSource,
+        load_uploads: LoadUploads,
         limits: RowLimits,
         cached_queries: int,
         links_url: str | None,
@@ -88,12 +95,13 @@ class TapService:
         self.source = source
         self.limits = limits
         self._compile_anew = compile
-        self._compile_cached = lru_cache(maxsize=cached_queries)(compile)
+        self._compile_cached = lru_cache(maxsize=cached_queries)(lambda text, maxrows: compile(text, maxrows, ()))
+        self._load_uploads = load_uploads
         self._links_url = links_url
 
     async def warm_up(self) -> None:
         """Translate something, so that the first caller need not wait while the parser makes its tables."""
-        await asyncio.to_thread(self._compile_anew, "SELECT table_name FROM tap_schema.tables", 1)
+        await asyncio.to_thread(self._compile_anew, "SELECT table_name FROM tap_schema.tables", 1, ())
 
     async def answer(self, query: TapQuery, run: Run) -> AsyncGenerator[bytes, None]:
         """Run a query and yield its result, the first piece as soon as there are rows or there is an end.
@@ -118,13 +126,14 @@ class TapService:
                 yield piece
 
     async def _compiled(self, query: TapQuery, run: Run) -> Statement:
-        # One row more than wanted tells whether rows were dropped: OVERFLOW is set only then (TAP 1.1 s2.7.4).
+        # One row more than wanted tells whether rows were dropped: OVERFLOW is set only then (TAP 1.1 s2.7.4, s3.4).
         maxrows = query.maxrec + 1
-        if len(query.text) <= LONG_QUERY_LENGTH:
+        if len(query.text) <= LONG_QUERY_LENGTH and not query.uploads:
             return self._compile_cached(query.text, maxrows)
         try:
             async with asyncio.timeout(run.time_limit_s):
-                return await asyncio.to_thread(self._compile_anew, query.text, maxrows)
+                uploads = await self._load_uploads(query.uploads) if query.uploads else ()
+                return await asyncio.to_thread(self._compile_anew, query.text, maxrows, uploads)
         except TimeoutError as error:
             raise QueryTimeout(run.time_limit_s) from error
 
@@ -139,9 +148,10 @@ class TapService:
         ]
         if query.runid is not None:
             infos.append(("RUNID", query.runid))
-        return ResultHead(
-            fields=statement.fields, infos=tuple(infos), links_url=self._links_url or run.base_url + LINKS_PATH
-        )
+        fields = statement.fields
+        if query.ucds:
+            fields = tuple(replace(field, ucd=query.ucds.get(field.name, field.ucd)) for field in fields)
+        return ResultHead(fields=fields, infos=tuple(infos), links_url=self._links_url or run.base_url + LINKS_PATH)
 
     async def _results(
         self, query: TapQuery, statement: Statement, writer: ResultWriter, run: Run

@@ -18,11 +18,17 @@ class TapSettings(Section):
     connections: int = Field(8, ge=1, le=100, description="Queries that one process runs at once")
     cached_queries: int = Field(512, ge=0, description="Compiled queries that are kept for the next time")
     max_query_bytes: int = Field(1024 * 1024, ge=1024, description="Size of a request, its query included")
+    max_upload_bytes: int = Field(64 * 2**20, ge=1024, description="Size of a table that comes with a query")
+    max_upload_rows: int = Field(1_000_000, ge=1, description="Rows of a table that comes with a query")
     database_url: str | None = Field(
         None, description="postgresql://... of a role that may only read; unset: the database of all services"
     )
     links_url: str | None = Field(
         None, description="DataLink {links} resource that results refer to; unset: that of this deployment"
+    )
+
+    full_registry: bool = Field(
+        False, description="Whether the tables rr.* hold the whole VO Registry, which clients are then told"
     )
 
     @model_validator(mode="after")

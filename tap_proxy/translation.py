@@ -1,9 +1,8 @@
 """From ADQL to a statement of the source: the translator, bound to the published tables of one engine.
 
 A column of paths (`penstock.tables.Column.url_path`) must look like a column of URLs wherever a query uses it, in its
-conditions and within functions too. So the table that holds it is read through a subquery that puts the base URL
-before the path, which both engines merge into the query around it. The base URL is that of the request: it is written
-into the statement when that is run, in the place of `BASE_MARK`.
+conditions and within functions too: the dialect puts the base URL before the path whenever it writes the column. The
+base URL is that of the request: it is written into the statement when that is run, in the place of `BASE_MARK`.
 """
 
 from __future__ import annotations
@@ -12,54 +11,49 @@ from collections.abc import Callable, Sequence
 
 from penstock.db import Dialect as Engine
 from penstock.db import physical_name
-from penstock.tables import Schema, Table
+from penstock.tables import Schema
+from penstock.words import fts_tables
 from tap_proxy.adql import Catalogue, Dialect, PostgreSQL, SQLite, compile_query
-from tap_proxy.adql.dialect import Physical, joined_name, quoted, schema_table
-from tap_proxy.ports import BASE_MARK, Statement
+from tap_proxy.adql.dialect import Physical, joined_name, schema_table
+from tap_proxy.core.uploads import TAP_UPLOAD, upload_schema
+from tap_proxy.ports import BASE_MARK, UPLOAD_MARK, Statement, UploadedTable
+
+Uploads = Sequence[UploadedTable]
 
 
-def compiler(schemas: Sequence[Schema], engine: Engine) -> Callable[[str, int], Statement]:
-    """Return the function that translates queries on the published tables."""
+def compiler(schemas: Sequence[Schema], engine: Engine) -> Callable[[str, int, Uploads], Statement]:
+    """Return the function that translates queries on the published tables and on those that come with a query."""
     catalogue = Catalogue(schemas)
-    dialect = _dialect(schemas, engine)
+    dialect = _dialect(engine)
 
-    def compile_text(text: str, maxrows: int) -> Statement:
-        translation = compile_query(text, catalogue, dialect, row_limit=maxrows)
-        return Statement(sql=translation.sql, params=translation.params, fields=translation.fields)
+    def compile_text(text: str, maxrows: int, uploads: Uploads = ()) -> Statement:
+        known = catalogue
+        if uploads:
+            known = catalogue.extended([upload_schema((table.name, table.fields) for table in uploads)])
+        translation = compile_query(text, known, dialect, row_limit=maxrows)
+        return Statement(
+            sql=translation.sql, params=translation.params, fields=translation.fields, uploads=tuple(uploads)
+        )
 
     return compile_text
 
 
 def table_names(schemas: Sequence[Schema]) -> frozenset[str]:
-    """Return the names that the published tables have in SQLite."""
-    return frozenset(
-        physical_name("sqlite", schema.name, table.name)[1] for schema in schemas for table in schema.tables
-    )
+    """Return the names that the published tables, and the indexes of their words, have in SQLite."""
+    tables = {physical_name("sqlite", schema.name, table.name)[1] for schema in schemas for table in schema.tables}
+    columns = (column for schema in schemas for table in schema.tables for column in table.columns)
+    indexes = {column.word_index for column in columns if column.word_index}
+    return frozenset(tables | {name for index in indexes for name in fts_tables(index)})
 
 
-def _dialect(schemas: Sequence[Schema], engine: Engine) -> Dialect:
+def _dialect(engine: Engine) -> Dialect:
     if engine == "sqlite":
-        return SQLite(physical=_with_urls(schemas, joined_name))
-    return PostgreSQL(physical=_with_urls(schemas, schema_table))
+        return SQLite(physical=_placed(joined_name), base=BASE_MARK)
+    return PostgreSQL(physical=_placed(schema_table), base=BASE_MARK)
 
 
-def _with_urls(schemas: Sequence[Schema], plain: Physical) -> Physical:
-    wrapped = {
-        (schema.name, table.name): _subquery(table, plain(schema.name, table.name))
-        for schema in schemas
-        for table in schema.tables
-        if any(column.url_path for column in table.columns)
-    }
-
+def _placed(published: Physical) -> Physical:
     def physical(schema: str, table: str) -> str:
-        return wrapped.get((schema, table)) or plain(schema, table)
+        return f"{UPLOAD_MARK}{table}{UPLOAD_MARK}" if schema == TAP_UPLOAD else published(schema, table)
 
     return physical
-
-
-def _subquery(table: Table, name: str) -> str:
-    columns = [
-        f"'{BASE_MARK}' || {quoted(column.name)} AS {quoted(column.name)}" if column.url_path else quoted(column.name)
-        for column in table.columns
-    ]
-    return f"(SELECT {', '.join(columns)} FROM {name})"  # noqa: S608  # names of the catalogue, quoted

@@ -15,7 +15,7 @@ from penstock.edge.params import ParameterLimits, read_parameters
 from penstock.edge.streaming import stream
 from penstock.edge.urls import Urls
 from tap_proxy.core.formats import TAP_FORMATS
-from tap_proxy.core.request import read_query
+from tap_proxy.core.request import TapQuery, read_query
 from tap_proxy.service import Run, TapService
 from tap_proxy.settings import TapSettings
 
@@ -36,31 +36,37 @@ _ENDPOINTS = (
 
 def parameter_limits(settings: TapSettings) -> ParameterLimits:
     """Return how much a query may send."""
-    return ParameterLimits(max_form_bytes=settings.max_query_bytes, max_body_bytes=4 * settings.max_query_bytes)
+    return ParameterLimits(
+        max_form_bytes=settings.max_query_bytes,
+        max_file_bytes=settings.max_upload_bytes,
+        max_body_bytes=4 * (settings.max_query_bytes + settings.max_upload_bytes),
+    )
 
 
 def add_sync(app: web.Application, service: TapService, settings: TapSettings, *, urls: Urls, clock: Clock) -> None:
-    """Add ``/sync`` (TAP 1.1 s2.1)."""
+    """Add ``/sync`` (TAP 1.1 s2.1, DALI 1.2 s2.2)."""
     limits = parameter_limits(settings)
 
     async def sync(request: web.Request) -> web.StreamResponse:
         """Run a query and send its result as it comes."""
         query = read_query(await read_parameters(request, limits), formats=TAP_FORMATS, limits=service.limits)
         run = Run(now=clock(), base_url=urls.base(request), time_limit_s=settings.query_time_limit_s)
-        try:
-            # The source stops a query in time; this stops a client that takes nothing.
-            async with asyncio.timeout(settings.query_time_limit_s + STALL_S):
-                return await stream(
-                    request,
-                    service.answer(query, run),
-                    content_type=query.format.media_type,
-                    headers=_PAGE_HEADERS,
-                )
-        except TimeoutError as error:
-            raise cut_connection(request, "the result was not taken in time") from error
+        return await send_result(request, service, query, run)
 
     app.router.add_get("/sync", sync)
     app.router.add_post("/sync", sync)
+
+
+async def send_result(request: web.Request, service: TapService, query: TapQuery, run: Run) -> web.StreamResponse:
+    """Run a query and send its result as it comes."""
+    try:
+        # The source stops a query in time; this stops a client that takes nothing.
+        async with asyncio.timeout(run.time_limit_s + STALL_S):
+            return await stream(
+                request, service.answer(query, run), content_type=query.format.media_type, headers=_PAGE_HEADERS
+            )
+    except TimeoutError as error:
+        raise cut_connection(request, "the result was not taken in time") from error
 
 
 def add_examples(app: web.Application, document: bytes) -> None:

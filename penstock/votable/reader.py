@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
@@ -44,7 +44,7 @@ class _Decoder(Protocol):
     def take(self, *, final: bool) -> pa.RecordBatch | None: ...
 
 
-def read(source: BinaryIO, limits: UploadLimits | None = None) -> UploadTable:
+def read(source: IO[bytes], limits: UploadLimits | None = None) -> UploadTable:
     """Read a VOTable up to its rows, and these while the caller takes them.
 
     Raises
@@ -64,7 +64,7 @@ def read(source: BinaryIO, limits: UploadLimits | None = None) -> UploadTable:
     return UploadTable(fields=fields, batches=_batches(scanner, chain([final], progress), limits))
 
 
-def _progress(source: BinaryIO, scanner: Scanner) -> Iterator[bool]:
+def _progress(source: IO[bytes], scanner: Scanner) -> Iterator[bool]:
     """Feed the scanner; yield False after every piece and True after the last."""
     while data := source.read(_CHUNK_BYTES):
         scanner.feed(data)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from tap_proxy.adql.bound import Bound, Calculation, Call, Value
+from tap_proxy.adql.bound import Bound, Calculation, Call, Shape, Value
 from tap_proxy.adql.kinds import is_integer
+from tap_proxy.adql.shapes import Part
+from tap_proxy.adql.vectors import box_corners
 
 
 def constant(bound: Bound) -> float | None:
@@ -32,6 +34,18 @@ def constants(bounds: Iterable[Bound]) -> tuple[float, ...] | None:
             return None
         numbers.append(value)
     return tuple(numbers)
+
+
+def constant_part(bound: Bound) -> Part | None:
+    """Return a geometry whose numbers are all known."""
+    if not isinstance(bound, Shape):
+        return None
+    numbers = constants(bound.numbers)
+    if numbers is None:
+        return None
+    if bound.name == "BOX":
+        return Part("polygon", box_corners(*numbers))
+    return Part(bound.name.lower(), numbers)
 
 
 def _calculated(bound: Calculation) -> float | None:

@@ -10,10 +10,11 @@ Names that begin with ``penstock_`` are functions of this package: sqlite_functi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from penstock.tables import Column
 from penstock.votable.model import Datatype, Field
 from tap_proxy.adql.bound import Call
 from tap_proxy.adql.kinds import Kind, is_integer, kind_of
@@ -45,9 +46,12 @@ class Dialect(ABC):
     ----------
     physical
         Names published tables.
+    base
+        What stands for the base URL before paths (`penstock.tables.Column.url_path`).
     """
 
     physical: Physical
+    base: str = ""
 
     name: ClassVar[str]
     numbered: ClassVar[bool]
@@ -125,6 +129,22 @@ class Dialect(ABC):
     @abstractmethod
     def integer(self, condition: str) -> str:
         """Return a condition as 1 or 0."""
+
+    @abstractmethod
+    def words_text(self, column: Column, words: Iterable[str]) -> str:
+        """Return the parameter for words that a column is to hold."""
+
+    @abstractmethod
+    def has_words(self, source: str, column: Column, parameter: str) -> str:
+        """Return the condition that a column holds what has gone through `words_text`, for its index to serve."""
+
+    @abstractmethod
+    def moc_text(self, text: str) -> str:
+        """Return the parameter for a MOC in its ASCII form."""
+
+    @abstractmethod
+    def moc(self, parameter: str) -> str:
+        """Return a MOC that has gone through `moc_text`."""
 
     @abstractmethod
     def as_integer(self, sql: str, field: Field) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from penstock.votable.model import Field
-from tap_proxy.adql.kinds import Kind, geometry, number, string
+from tap_proxy.adql.kinds import Kind, number, string
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +22,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """A user-defined function (ADQL 2.1 s4.3).
-
-    `refusal` says why a function that other services have is not to be had here.
-    """
+    """A user-defined function (ADQL 2.1 s4.3)."""
 
     name: str
     parameters: tuple[Parameter, ...]
@@ -33,7 +30,6 @@ class Function:
     return_type: str
     description: str
     aggregate: bool = False
-    refusal: str | None = None
 
     @property
     def signature(self) -> str:
@@ -100,16 +96,5 @@ FUNCTIONS: tuple[Function, ...] = (
         returns=number("double", unit="d", ucd="time.epoch"),
         return_type="DOUBLE PRECISION",
         description="The Modified Julian Date of a timestamp; no corrections for time scales.",
-    ),
-    Function(
-        name="MOC",
-        parameters=(
-            Parameter(name="order", type="INTEGER", kind=Kind.NUMBER),
-            Parameter(name="geometry", type="REGION", kind=None),
-        ),
-        returns=geometry("moc"),
-        return_type="MOC",
-        description="The coverage of a geometry as a MOC.",
-        refusal="MOC values cannot be calculated here; use CONTAINS or INTERSECTS with CIRCLE or POLYGON",
     ),
 )

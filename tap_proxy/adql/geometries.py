@@ -12,9 +12,10 @@ from penstock.votable.model import Field
 from tap_proxy.adql import ast, sphere
 from tap_proxy.adql.bound import SHAPE_NAMES, Bound, Call, Shape, Value
 from tap_proxy.adql.checks import describe, is_null, require_number
-from tap_proxy.adql.constants import constant, constants
+from tap_proxy.adql.constants import constant, constant_part
 from tap_proxy.adql.errors import AdqlSemanticError
 from tap_proxy.adql.kinds import Kind, geometry, kind_of, number, shape_of, string
+from tap_proxy.adql.mocs import as_moc, is_moc
 from tap_proxy.adql.session import Place
 from tap_proxy.adql.shapes import Part, ShapeError, parse_region, write_region
 
@@ -137,7 +138,7 @@ def _require_geometry(bound: Bound, written: ast.ValueExpression) -> Bound:
     """Return the value if it is a geometry or may hold one: an untyped string does (ObsCore 1.1 s4.12)."""
     if is_null(bound) or kind_of(bound.field) in {Kind.GEOMETRY, Kind.STRING, Kind.OTHER}:
         if shape_of(bound.field) == "moc":
-            raise AdqlSemanticError("MOC values cannot be compared here", written.span)
+            raise AdqlSemanticError("a MOC can only be compared, by CONTAINS and INTERSECTS", written.span)
         return bound
     raise AdqlSemanticError(f"a geometry is wanted here, and this is {describe(bound.field)}", written.span)
 
@@ -150,6 +151,9 @@ def _distance(node: ast.GeometryCall, arguments: Arguments) -> Bound:
 
 
 def _relation(node: ast.GeometryCall, arguments: Arguments) -> Bound:
+    if any(map(is_moc, arguments)):
+        mocs = tuple(as_moc(b, w) for b, w in zip(arguments, node.arguments, strict=True))
+        return Call(node.name, mocs, number("int"))
     left, right = (_require_geometry(b, w) for b, w in zip(arguments, node.arguments, strict=True))
     if node.name == "INTERSECTS":
         # A point that overlaps a shape is within it (ADQL 2.1 s4.2.16).
@@ -181,15 +185,3 @@ def _centroid(bound: Bound) -> Bound:
     if part is not None:
         return shape_of_part(Part("point", sphere.centroid((part,))))
     return Call("CENTROID", (bound,), field)
-
-
-def constant_part(bound: Bound) -> Part | None:
-    """Return a geometry whose numbers are all known."""
-    if not isinstance(bound, Shape):
-        return None
-    numbers = constants(bound.numbers)
-    if numbers is None:
-        return None
-    if bound.name == "BOX":
-        return Part("polygon", sphere.box_corners(*numbers))
-    return Part(bound.name.lower(), numbers)

@@ -10,33 +10,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
+from tap_proxy.adql import moc_sql
 from tap_proxy.adql.bound import Bound, Calculation, Call, Shape, Value
-from tap_proxy.adql.constants import constant, constants
-from tap_proxy.adql.dialect import Dialect
-from tap_proxy.adql.geometries import constant_part
+from tap_proxy.adql.constants import constant, constant_part, constants
 from tap_proxy.adql.kinds import number, shape_of
+from tap_proxy.adql.mocs import is_moc
 from tap_proxy.adql.regions import PAD_DEG, Bounds, circle_bounds, convex_sides, polygon_bounds
 from tap_proxy.adql.shapes import Part, write_region
 from tap_proxy.adql.sphere import TOLERANCE
+from tap_proxy.adql.writer import Writer
 
 HALF_RADIAN = math.pi / 360
 TOLERANCE_DEG = math.degrees(TOLERANCE)
 LABELLED = frozenset({"point", "circle", "polygon"})
 MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "<>": "<>"}
-
-
-class Writer(Protocol):
-    """What writes values."""
-
-    dialect: Dialect
-
-    def value(self, bound: Bound) -> str:
-        """Return a value as SQL."""
-
-    def parameter(self, text: str) -> str:
-        """Return a string as SQL."""
 
 
 Position = tuple[Bound, Bound]
@@ -45,6 +33,8 @@ Position = tuple[Bound, Bound]
 def relation(writer: Writer, call: Call, *, bounded: bool) -> str:
     """Return CONTAINS or INTERSECTS as a condition, with bounds before it or as it is."""
     left, right = call.arguments
+    if is_moc(left) or is_moc(right):
+        return moc_sql.relation(writer, call)
     if isinstance(left, Shape) and isinstance(right, Shape):
         written = _of_shapes(writer, call.name, left, right, bounded=bounded)
         if written is not None:
@@ -55,6 +45,8 @@ def relation(writer: Writer, call: Call, *, bounded: bool) -> str:
 def relation_value(writer: Writer, call: Call) -> str:
     """Return CONTAINS or INTERSECTS as 1 or 0."""
     left, right = call.arguments
+    if is_moc(left) or is_moc(right):
+        return writer.dialect.integer(moc_sql.relation(writer, call))
     if isinstance(left, Shape) and isinstance(right, Shape):
         written = _of_shapes(writer, call.name, left, right, bounded=False)
         if written is not None:

@@ -7,6 +7,8 @@ are immutable and parallel-safe. Directions are arrays of three numbers, outline
 
 from __future__ import annotations
 
+from tap_proxy.adql.postgres_moc import MOC_STATEMENTS
+
 _KIND = "IMMUTABLE PARALLEL SAFE"
 
 
@@ -482,5 +484,13 @@ BEGIN
     ),
 )
 
-STATEMENTS: tuple[str, ...] = (*_NUMBERS, *_VECTORS, *_PARSING, *_OUTLINES, *_RELATIONS, *_FOR_QUERIES)
+STATEMENTS: tuple[str, ...] = (
+    *_NUMBERS,
+    *_VECTORS,
+    *_PARSING,
+    *_OUTLINES,
+    *_RELATIONS,
+    *_FOR_QUERIES,
+    *MOC_STATEMENTS,
+)
 """What creates the functions, in the order in which they need one another."""

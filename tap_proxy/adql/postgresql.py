@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from penstock.moc import parse_moc, to_multirange
+from penstock.tables import Column
 from penstock.votable.model import Datatype, Field
+from penstock.words import words_sql
 from tap_proxy.adql.bound import Call
-from tap_proxy.adql.dialect import Dialect, Physical, is_text, schema_table
+from tap_proxy.adql.dialect import Dialect, Physical, is_text, quoted, schema_table
 from tap_proxy.adql.kinds import Kind, is_integer, kind_of
 
 TYPES: Mapping[Datatype, str] = {
@@ -74,6 +77,9 @@ class PostgreSQL(Dialect):
         "CONTAINS": "penstock_contains({0}, {1})",
         "INTERSECTS": "penstock_intersects({0}, {1})",
         "BOX": "penstock_box({0}, {1}, {2}, {3})",
+        "MOC": "penstock_moc({0})",
+        "MOC_CONTAINS": "({0} <@ {1})",
+        "MOC_INTERSECTS": "({0} && {1})",
         "ANGLE": "penstock_angle({0})",
         "SQUARE": "power({0}, 2)",
     }
@@ -193,6 +199,22 @@ class PostgreSQL(Dialect):
     def integer(self, condition: str) -> str:
         """Return a condition as 1 or 0."""
         return f"({condition})::int"
+
+    def words_text(self, column: Column, words: Iterable[str]) -> str:
+        """Return the parameter for words."""
+        return " ".join(sorted(words))
+
+    def has_words(self, source: str, column: Column, parameter: str) -> str:
+        """Return the condition that a column holds words."""
+        return f"{words_sql(f'{source}.{quoted(column.name)}')} @> string_to_array({parameter}, ' ')"
+
+    def moc_text(self, text: str) -> str:
+        """Return the parameter for a MOC."""
+        return to_multirange(parse_moc(text))
+
+    def moc(self, parameter: str) -> str:
+        """Return a MOC; a subquery, so that it is read once and not for every row."""
+        return f"(SELECT ({parameter})::int8multirange)"
 
     def as_integer(self, sql: str, field: Field) -> str:
         """Return a truth value as 1 or 0."""

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from penstock.tables import Column
 from penstock.votable.model import Field
-from tap_proxy.adql import geometry_sql
+from tap_proxy.adql import geometry_sql, word_sql
 from tap_proxy.adql.bound import (
     AggregateCall,
     Among,
@@ -72,6 +73,7 @@ class ValueWriter:
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
+        self.grouped = False
         self._strings: list[str] = []
         self._numbers: dict[str, int] = {}
 
@@ -104,7 +106,7 @@ class ValueWriter:
             case Value():
                 return self._constant(bound)
             case ColumnValue():
-                return f"{bound.source}.{quoted(bound.name)}"
+                return self._column(bound)
             case Calculation():
                 operands = [(self.value(each), each.field) for each in bound.operands]
                 return self.dialect.calculate(operands, bound.operators)
@@ -118,6 +120,12 @@ class ValueWriter:
                 return geometry_sql.as_result(self, bound)
             case _:
                 assert_never(bound)
+
+    def _column(self, bound: ColumnValue) -> str:
+        sql = f"{bound.source}.{quoted(bound.name)}"
+        if isinstance(bound.field, Column) and bound.field.url_path:
+            return f"CASE WHEN {sql} LIKE '/%' THEN '{self.dialect.base}' || {sql} ELSE {sql} END"
+        return sql
 
     def _constant(self, bound: Value) -> str:
         if bound.value is None:
@@ -222,6 +230,9 @@ class ValueWriter:
 
     def _compared(self, condition: Compared, *, bounded: bool) -> str:
         left, right, operator = condition.left, condition.right, condition.operator
+        found = word_sql.indexed(self, left, right) if bounded and operator == "=" else None
+        if found is not None:
+            return found
         if isinstance(right, Call) and right.name in _GEOMETRIC:
             left, right, operator = right, left, geometry_sql.MIRRORED[operator]
         if isinstance(left, Call) and left.name in _GEOMETRIC:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from penstock.tables import Column
 from penstock.votable.model import Datatype, Field
+from penstock.words import KEY, fts_query, fts_table
 from tap_proxy.adql.bound import Call
-from tap_proxy.adql.dialect import Dialect, Physical, joined_name
+from tap_proxy.adql.dialect import Dialect, Physical, joined_name, quoted
 from tap_proxy.adql.kinds import Kind, is_integer, kind_of
 
 BITS: Mapping[Datatype, int] = {"short": 16, "int": 32, "long": 64}
@@ -62,6 +64,9 @@ class SQLite(Dialect):
         "CONTAINS": "penstock_contains({0}, {1})",
         "INTERSECTS": "penstock_intersects({0}, {1})",
         "BOX": "penstock_box({0}, {1}, {2}, {3})",
+        "MOC": "{0}",
+        "MOC_CONTAINS": "penstock_moc_contains({0}, {1})",
+        "MOC_INTERSECTS": "penstock_moc_intersects({0}, {1})",
         "ANGLE": "degrees(2 * asin(sqrt(min(1.0, {0}))))",
         "SQUARE": "pow({0}, 2)",
     }
@@ -165,6 +170,23 @@ class SQLite(Dialect):
     def integer(self, condition: str) -> str:
         """Return a condition as 1 or 0."""
         return f"({condition})"
+
+    def words_text(self, column: Column, words: Iterable[str]) -> str:
+        """Return the parameter for words."""
+        return fts_query(column.name, words)
+
+    def has_words(self, source: str, column: Column, parameter: str) -> str:
+        """Return the condition that a column holds words."""
+        index = quoted(fts_table(column.word_index or ""))
+        return f"{source}.{KEY} IN (SELECT rowid FROM {index} WHERE {index} MATCH {parameter})"  # noqa: S608
+
+    def moc_text(self, text: str) -> str:
+        """Return the parameter for a MOC."""
+        return text
+
+    def moc(self, parameter: str) -> str:
+        """Return a MOC."""
+        return parameter
 
     def as_integer(self, sql: str, field: Field) -> str:
         """Return a truth value as 1 or 0."""

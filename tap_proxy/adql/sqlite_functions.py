@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache, wraps
 from typing import Any
 
+from penstock.moc import Bounds, MocError, contains, from_bytes, intersects, parse_moc
+from penstock.words import words_of
 from tap_proxy.adql import sphere
 from tap_proxy.adql.shapes import Part, Region, region_or_none
 from tap_proxy.adql.vectors import box_corners
 
-_WORD = re.compile(r"[A-Za-z0-9\u0080-\U0010ffff]+")
 _INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 PLAIN_DIGITS = 15
 """Numbers of so many digits before the point are still written without exponent, as PostgreSQL does."""
@@ -117,24 +118,33 @@ def _real(value: Any) -> float:
     return float(struct.unpack("<f", struct.pack("<f", float(value)))[0])
 
 
-@lru_cache(maxsize=256)
-def _words(text: str) -> frozenset[str]:
-    return frozenset(_WORD.findall(_lower(text)))
-
-
-def _lower(text: str) -> str:
-    """Fold ASCII letters only, as the rest of the SQL does."""
-    return text.translate(_FOLD)
-
-
-_FOLD = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+_words = lru_cache(maxsize=256)(words_of)
 
 
 def _has_word(haystack: SQLValue, needle: SQLValue) -> int:
     if haystack is None or needle is None:
         return 0
     wanted = _words(str(needle))
-    return int(bool(wanted) and wanted <= frozenset(_WORD.findall(_lower(str(haystack)))))
+    return int(bool(wanted) and wanted <= words_of(str(haystack)))
+
+
+@lru_cache(maxsize=1024)
+def _moc_of_text(text: str) -> Bounds | None:
+    try:
+        return parse_moc(text)
+    except MocError:
+        return None
+
+
+def _of_mocs(function: Callable[[Bounds, Bounds], bool]) -> Helper:
+    """Make a function of MOCs, each as text or as bounds; what is no MOC counts as NULL."""
+
+    @_strict
+    def called(*arguments: Any) -> SQLValue:
+        left, right = (from_bytes(each) if isinstance(each, bytes) else _moc_of_text(str(each)) for each in arguments)
+        return None if left is None or right is None else int(function(left, right))
+
+    return called
 
 
 SQLITE_FUNCTIONS: Mapping[str, tuple[int, Helper]] = {
@@ -149,5 +159,7 @@ SQLITE_FUNCTIONS: Mapping[str, tuple[int, Helper]] = {
     "penstock_double": (1, _double),
     "penstock_real": (1, _real),
     "penstock_hasword": (2, _has_word),
+    "penstock_moc_contains": (2, _of_mocs(contains)),
+    "penstock_moc_intersects": (2, _of_mocs(intersects)),
 }
 """Name -> (number of arguments, function)."""

@@ -7,7 +7,8 @@ which ruff's rule S608 cannot know.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from penstock.votable.model import Field
@@ -74,7 +75,8 @@ class QueryWriter(ValueWriter):
         body = query.body
         if isinstance(body, BoundSelect) and not (body.distinct and query.order_by):
             limit = _least(body.limit, row_limit)
-            order = self._order(query.order_by, ordinals=True)
+            with self._within(grouped=bool(body.group_by)):
+                order = self._order(query.order_by, ordinals=True)
             return f"{self._select(body, fields)}{order}{self.dialect.limited(limit, query.offset)}"
         limit = _least(body.limit, row_limit) if isinstance(body, BoundSelect) else row_limit
         end = f"{self._order(query.order_by, ordinals=False)}{self.dialect.limited(limit, query.offset)}"
@@ -98,16 +100,26 @@ class QueryWriter(ValueWriter):
         return self.query(condition.query, condition.query.fields)
 
     def _select(self, select: BoundSelect, fields: Sequence[Field]) -> str:
-        columns = ", ".join(map(self._output, select.outputs, fields))
+        with self._within(grouped=bool(select.group_by)):
+            columns = ", ".join(map(self._output, select.outputs, fields))
+            having = f"HAVING {self.condition(select.having)}" if select.having is not None else ""
+        with self._within(grouped=False):
+            return self._assembled(select, columns, having)
+
+    @contextmanager
+    def _within(self, *, grouped: bool) -> Iterator[None]:
+        around, self.grouped = self.grouped, grouped
+        yield
+        self.grouped = around
+
+    def _assembled(self, select: BoundSelect, columns: str, having: str) -> str:
         distinct = "DISTINCT " if select.distinct else ""
         pieces = [f"SELECT {distinct}{columns} FROM {self._from(select.sources)}"]  # noqa: S608
         if select.where is not None:
             pieces.append(f"WHERE {self.condition(select.where)}")
         if select.group_by:
             pieces.append(f"GROUP BY {', '.join(map(self._term, select.group_by))}")
-        if select.having is not None:
-            pieces.append(f"HAVING {self.condition(select.having)}")
-        return " ".join(pieces)
+        return " ".join([*pieces, having] if having else pieces)
 
     def _output(self, output: Output, field: Field) -> str:
         if isinstance(output.value, Value) and output.value.value is None:

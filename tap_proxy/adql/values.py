@@ -13,6 +13,7 @@ from tap_proxy.adql.checks import describe, is_null, require, require_number, re
 from tap_proxy.adql.errors import AdqlSemanticError
 from tap_proxy.adql.geometries import bind_geometry
 from tap_proxy.adql.kinds import Kind, is_integer, kind_of, number, string, wider
+from tap_proxy.adql.mocs import bind_moc
 from tap_proxy.adql.session import Place
 from tap_proxy.adql.units import UnitError, conversion_factor
 
@@ -223,13 +224,13 @@ def _in_unit(node: ast.FunctionCall, place: Place) -> Bound:
 
 
 def _user_function(node: ast.UserFunctionCall, place: Place) -> Bound:
+    if node.name.name.upper() == "MOC":
+        return bind_moc(node, [bind(argument, place) for argument in node.arguments])
     function = place.session.catalogue.function(node.name)
     if function is None:
         near = place.session.catalogue.suggest_function(node.name)
         advice = f"; did you mean {near}?" if near else ""
         raise AdqlSemanticError(f"there is no function {node.name}{advice}", node.name.span)
-    if function.refusal is not None:
-        raise AdqlSemanticError(function.refusal, node.span)
     if len(node.arguments) != len(function.parameters):
         raise AdqlSemanticError(f"{function.name} is called as {function.signature}", node.span)
     if function.aggregate:

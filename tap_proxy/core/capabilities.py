@@ -11,6 +11,7 @@ from penstock.regext import TimeLimits as Times
 from penstock.tables import Schema
 from penstock.vosi import Capability, vosi_capabilities
 from tap_proxy.adql import FUNCTIONS
+from tap_proxy.adql.kinds import shape_of
 from tap_proxy.core.request import RowLimits
 
 TAP_STANDARD_ID = "ivo://ivoa.net/std/TAP"
@@ -30,6 +31,15 @@ _FEATURES = {
     "adql-offset": "OFFSET",
 }
 _DATA_MODELS = {"ivoa.obscore": (("ObsCore-1.1", "ivo://ivoa.net/std/ObsCore#core-1.1"),)}
+_WHOLE_REGISTRY = (
+    ("Registry 1.2", "ivo://ivoa.net/std/regtap#1.2"),
+    ("Registry 1.1", "ivo://ivoa.net/std/RegTAP#1.1"),
+)
+_MOC = LanguageFeatures(
+    # By this name, of a server that had it first, clients know whether they may send MOC.
+    type="ivo://org.gavo.dc/std/exts#extra-adql-keywords",
+    features=(("MOC", "MOC(order, geometry) or MOC('order/cells ...'), to compare with columns of coverages"),),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +48,7 @@ class Promises:
 
     rows: RowLimits
     job_time_limit_s: int
+    upload_bytes: int
 
 
 def tap_capabilities(
@@ -47,19 +58,26 @@ def tap_capabilities(
     formats: FormatTable,
     promises: Promises,
     security_methods: tuple[str | None, ...] = (),
+    full_registry: bool = False,
 ) -> tuple[Capability, ...]:
-    """Return all capabilities of the service at `base_url`."""
+    """Return all capabilities of the service at `base_url`.
+
+    `full_registry` tells whether the tables ``rr.*`` hold the whole VO Registry: a service whose tables hold less must
+    not declare their data model (RegTAP 1.2 s7).
+    """
     access = TableAccess(
-        data_models=tuple(_data_models(schemas)),
+        data_models=(*_data_models(schemas), *(_WHOLE_REGISTRY if full_registry else ())),
         languages=(
             Language(
                 name="ADQL",
                 versions=_VERSIONS,
                 description="ADQL 2.1; the constructs that it took over from 2.0 are accepted too",
-                features=_features(),
+                features=_features(schemas),
             ),
         ),
         output_formats=tuple(_output_formats(formats)),
+        upload_methods=tuple(f"{REGEXT}#upload-{way}" for way in ("inline", "http", "https")),
+        upload_limit=DataLimits(unit="byte", default=promises.upload_bytes, hard=promises.upload_bytes),
         execution_duration=Times(default_s=promises.job_time_limit_s, hard_s=promises.job_time_limit_s),
         output_limit=DataLimits(unit="row", default=promises.rows.default, hard=promises.rows.hard),
     )
@@ -77,14 +95,16 @@ def tap_capabilities(
     return (tap, *vosi_capabilities(base_url, tables=True), examples)
 
 
-def _features() -> tuple[LanguageFeatures, ...]:
+def _features(schemas: Sequence[Schema]) -> tuple[LanguageFeatures, ...]:
     """Return the optional parts of the language (TAPRegExt 1.0 s2.4, ADQL 2.1 s4)."""
-    own = [(each.signature, each.description) for each in FUNCTIONS if each.refusal is None]
+    own = [(each.signature, each.description) for each in FUNCTIONS]
     optional = [
         LanguageFeatures(type=f"{REGEXT}#features-{kind}", features=tuple((form, None) for form in forms.split()))
         for kind, forms in _FEATURES.items()
     ]
-    return (LanguageFeatures(type=f"{REGEXT}#features-udf", features=tuple(own)), *optional)
+    columns = (column for schema in schemas for table in schema.tables for column in table.columns)
+    mocs = (_MOC,) if any(shape_of(column) == "moc" for column in columns) else ()
+    return (LanguageFeatures(type=f"{REGEXT}#features-udf", features=tuple(own)), *optional, *mocs)
 
 
 def _data_models(schemas: Sequence[Schema]) -> Iterable[tuple[str, str]]:

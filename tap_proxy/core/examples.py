@@ -52,6 +52,21 @@ _EXAMPLES = (
         tables=("lake.replicas",),
     ),
     Example(
+        id="services-on-a-subject",
+        name="Services on a subject",
+        description="TAP services of the registry that are about surveys, with their addresses.",
+        query=(
+            "SELECT ivoid, res_title, access_url\n"
+            "FROM rr.resource\n"
+            "NATURAL JOIN rr.capability\n"
+            "NATURAL JOIN rr.interface\n"
+            "NATURAL JOIN rr.res_subject\n"
+            "WHERE standard_id = 'ivo://ivoa.net/std/tap' AND intf_role = 'std'\n"
+            "AND LOWER(res_subject) LIKE '%survey%'"
+        ),
+        tables=("rr.resource", "rr.capability", "rr.interface", "rr.res_subject"),
+    ),
+    Example(
         id="columns-of-a-table",
         name="Columns with a unit of angle",
         description="The service describes itself: tables and columns are rows of TAP_SCHEMA.",

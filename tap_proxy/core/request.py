@@ -1,19 +1,21 @@
 """The parameters of a TAP query, as typed values (TAP 1.1 s2.7).
 
 Everything is checked here and nowhere else; a job is checked when it runs, not when it is made (TAP 1.1 s2.7).
-Parameters that TAP does not know are ignored, REQUEST=doQuery and VERSION of TAP 1.0 among them.
+Parameters that TAP does not know are ignored, REQUEST=doQuery and VERSION of TAP 1.0 among them (DALI 1.2 s4.3.1).
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from penstock.dali.errors import UsageError
 from penstock.dali.formats import Format, FormatTable
 from penstock.dali.params import Parameters
+from tap_proxy.core.uploads import UploadOrder, read_orders
 
-LANGUAGES = ("ADQL", "ADQL-2.0", "ADQL-2.1")
+LANGUAGES = ("ADQL", "ADQL-2.0", "ADQL-2.1")  # (TAP 1.1 s2.7.1)
 MAX_RUNID_LENGTH = 64
 
 _INTEGER = re.compile(r"[+]?[0-9]{1,40}", re.ASCII)
@@ -32,6 +34,7 @@ class TapQuery:
     """A query as it is to be run.
 
     `maxrec` is the effective limit: the caller's or the default one, never above the hard one (DALI 1.2 s4.3.4).
+    `ucds` are other UCDs for columns of the result, where an older protocol wants its own.
     """
 
     text: str
@@ -39,6 +42,8 @@ class TapQuery:
     format: Format
     maxrec: int
     runid: str | None = None
+    uploads: tuple[UploadOrder, ...] = ()
+    ucds: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_query(params: Parameters, *, formats: FormatTable, limits: RowLimits) -> TapQuery:
@@ -50,13 +55,13 @@ def read_query(params: Parameters, *, formats: FormatTable, limits: RowLimits) -
         A parameter is missing, wrong, or given twice.
     """
     output = formats.choose(params)
-    _refuse_uploads(params)
     return TapQuery(
         text=_query(params),
         language=_language(params),
         format=output,
         maxrec=_maxrec(params, limits),
         runid=_runid(params),
+        uploads=read_orders(params),
     )
 
 
@@ -92,9 +97,3 @@ def _runid(params: Parameters) -> str | None:
     if text is not None and len(text) > MAX_RUNID_LENGTH:
         raise UsageError(f"RUNID is longer than {MAX_RUNID_LENGTH} characters (DALI 1.2 s4.3.6).")
     return text
-
-
-def _refuse_uploads(params: Parameters) -> None:
-    """Refuse UPLOAD, for without the table the query would fail with an error that misleads."""
-    if any(value.strip() for value in params.all("UPLOAD")):
-        raise UsageError("UPLOAD is not offered by this service; its capabilities declare no upload method.")

@@ -77,6 +77,8 @@ def _converter(kind: pa.DataType) -> Callable[[Any], Any]:
         return float
     if pa.types.is_integer(kind):
         return _whole
+    if pa.types.is_list(kind) and pa.types.is_boolean(kind.value_type):
+        return _truths
     return _numbers
 
 
@@ -90,6 +92,12 @@ def _whole(value: Any) -> int:
 def _numbers(value: Any) -> list[float]:
     """Read an array, or a geometry as the translated SQL writes it: numbers with blanks between."""
     return [float(number) for number in value.split()] if isinstance(value, str) else list(value)
+
+
+def _truths(value: Any) -> list[bool | None]:
+    """Read an array of booleans, or its text."""
+    spelt = {"true": True, "false": False}
+    return [spelt.get(word) for word in value.split()] if isinstance(value, str) else list(value)
 
 
 def _text(value: Any) -> str:

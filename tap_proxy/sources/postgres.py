@@ -19,9 +19,13 @@ import structlog
 from penstock.dali.errors import InternalError, ServiceError, ServiceUnavailable, UsageError
 from penstock.db import Dialect
 from penstock.votable.model import Field
-from tap_proxy.ports import Part, QueryTimeout, Statement
+from tap_proxy.adql.dialect import quoted
+from tap_proxy.adql.postgresql import TYPES
+from tap_proxy.ports import UPLOAD_MARK, Part, QueryTimeout, Statement
 from tap_proxy.sources.columns import FIRST_ROWS, Row, batch_of, batch_sizes
+from tap_proxy.sources.uploaded import is_array, values_of
 
+_TYPES = {**TYPES, "boolean": "boolean"}
 _log = structlog.get_logger(__name__)
 
 
@@ -45,6 +49,8 @@ class PostgresSource:
     async def open(self, statement: Statement, *, maxrows: int, time_limit_s: float) -> AsyncGenerator[Part, None]:
         """Run a query and yield its rows (`tap_proxy.ports.TapSource`)."""
         deadline = asyncio.get_running_loop().time() + time_limit_s
+        if statement.uploads:
+            statement = await asyncio.to_thread(_with_uploads, statement)
         async with self._transaction(time_limit_s) as connection:
             async with _within(deadline, time_limit_s):
                 cursor = await connection.cursor(statement.sql, *statement.params)
@@ -117,6 +123,22 @@ async def open_pool(url: str, *, connections: int, search_path: str) -> asyncpg.
             "search_path": search_path,
         },
     )
+
+
+def _with_uploads(statement: Statement) -> Statement:
+    """Give the rows of uploaded tables as arrays among the parameters: nothing need be written anywhere."""
+    sql, params = statement.sql, [*statement.params]
+    for table in statement.uploads:
+        mark = f"{UPLOAD_MARK}{table.name}{UPLOAD_MARK}"
+        if mark not in sql:
+            continue  # PostgreSQL refuses parameters that nothing uses
+        types = ["text" if is_array(field) else _TYPES.get(field.datatype, "text") for field in table.fields]
+        arrays = ", ".join(f"${len(params) + n}::{kind}[]" for n, kind in enumerate(types, 1))
+        names = ", ".join(quoted(field.name) for field in table.fields)
+        rows = f"(SELECT * FROM unnest({arrays}) AS uploaded({names}))"  # noqa: S608  # names are quoted
+        sql = sql.replace(mark, rows)
+        params += values_of(table)
+    return Statement(sql=sql, params=params, fields=statement.fields)
 
 
 async def _leave_as_it_is(_connection: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Set
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -21,8 +21,10 @@ import structlog
 from penstock.dali.errors import InternalError, ServiceError, ServiceUnavailable, UsageError
 from penstock.db import Dialect
 from penstock.votable.model import Field
-from tap_proxy.ports import Part, QueryTimeout, Statement
+from tap_proxy.adql.dialect import quoted
+from tap_proxy.ports import UPLOAD_MARK, Part, QueryTimeout, Statement, UploadedTable
 from tap_proxy.sources.columns import batch_of, batch_sizes
+from tap_proxy.sources.uploaded import values_of
 
 Functions = Mapping[str, tuple[int, Callable[..., Any]]]
 """SQL functions that translated queries call: name -> (number of arguments, the function)."""
@@ -123,8 +125,11 @@ class SqliteSource:
     def _fetch_in_thread(self, run: _Run, size: int) -> pa.RecordBatch:
         try:
             if run.cursor is None:
-                run.connection = self._idle.pop() if self._idle else self._connect()
-                run.cursor = run.connection.execute(run.statement.sql, run.statement.params)
+                if run.statement.uploads:
+                    run.connection = self._connect(run.statement.uploads)
+                else:
+                    run.connection = self._idle.pop() if self._idle else self._connect()
+                run.cursor = run.connection.execute(_sql(run.statement), run.statement.params)
             rows = run.cursor.fetchmany(size)
         except sqlite3.Error as error:
             raise _as_service_error(error) from error
@@ -132,7 +137,7 @@ class SqliteSource:
             raise UsageError("A number in the query is too large for the database.") from error
         return batch_of(rows, run.statement.fields)
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, uploads: Sequence[UploadedTable] = ()) -> sqlite3.Connection:
         connection = sqlite3.connect(
             f"{self._path.absolute().as_uri()}?mode=ro",
             uri=True,
@@ -140,13 +145,15 @@ class SqliteSource:
             check_same_thread=False,
             timeout=_BUSY_TIMEOUT_S,
         )
+        for table in uploads:
+            _keep(connection, table)
         connection.execute("PRAGMA query_only=ON")
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_VALUE_BYTES)
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         for name, (arity, function) in self._functions.items():
             connection.create_function(name, arity, function, deterministic=True)
         private = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")} | {"sqlite_master"}
-        readable = _readable(connection, self._tables)
+        readable = _readable(connection, self._tables | {_upload_name(table) for table in uploads})
         connection.set_authorizer(_authorizer(readable, private - readable))
         return connection
 
@@ -172,7 +179,9 @@ class SqliteSource:
     def _give_back(self, run: _Run) -> None:
         if run.cursor is not None:
             run.cursor.close()
-        if run.connection is not None:
+        if run.connection is not None and run.statement.uploads:
+            run.connection.close()  # and with it the uploaded tables
+        elif run.connection is not None:
             self._idle.append(run.connection)
         self._slots.release()
 
@@ -185,6 +194,30 @@ class _Run:
     connection: sqlite3.Connection | None = None
     cursor: sqlite3.Cursor | None = None
     working: asyncio.Future[pa.RecordBatch] | None = None
+
+
+def _upload_name(table: UploadedTable) -> str:
+    return f"TAP_UPLOAD__{table.name}"
+
+
+def _sql(statement: Statement) -> str:
+    sql = statement.sql
+    for table in statement.uploads:
+        sql = sql.replace(f"{UPLOAD_MARK}{table.name}{UPLOAD_MARK}", f"temp.{quoted(_upload_name(table))}")
+    return sql
+
+
+def _keep(connection: sqlite3.Connection, table: UploadedTable) -> None:
+    """Put an uploaded table where the connection keeps what is temporary; the file itself is open for reading only."""
+    name, columns = quoted(_upload_name(table)), ", ".join(quoted(field.name) for field in table.fields)
+    connection.execute(f"CREATE TEMP TABLE {name} ({columns})")
+    marks = ", ".join("?" * len(table.fields))
+    connection.execute("BEGIN")
+    connection.executemany(
+        f"INSERT INTO temp.{name} VALUES ({marks})",  # noqa: S608  # names are quoted
+        zip(*values_of(table), strict=True),
+    )
+    connection.execute("COMMIT")
 
 
 def _readable(connection: sqlite3.Connection, names: Iterable[str]) -> frozenset[str]:
@@ -208,6 +241,8 @@ def _authorizer(readable: Set[str], private: Set[str]) -> Callable[..., int]:
         if action == sqlite3.SQLITE_READ:
             # Where only rows are counted, no database is named; the name may be one that the query itself made.
             allowed = first in readable or (database is None and first not in private)
+        elif action == sqlite3.SQLITE_PRAGMA:
+            allowed = first == "data_version"  # full-text indexes ask whether others have written
         else:
             allowed = action in _ALLOWED and second not in _FORBIDDEN_FUNCTIONS
         return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY

@@ -68,6 +68,9 @@ class InlineExecutor:
     def capacity(self) -> int:
         return 4 - len(self._running)
 
+    async def waiting(self) -> int:
+        return 0
+
     async def start(self, dispatch: Dispatch) -> None:
         self._running[dispatch.job_id] = asyncio.create_task(self._run(dispatch))
 
@@ -95,15 +98,25 @@ class InlineExecutor:
 
 async def fill(db: Database, rows: int) -> None:
     """Put observations into the database."""
+    if rows == 0:
+        return
     async with db.write() as connection:
         await connection.execute(sa.insert(Catalogue.of(db.dialect).obscore), [observation(n) for n in range(rows)])
 
 
 @asynccontextmanager
-async def resources(folder: Path, url: str, *, rows: int = ROWS, **own: Any) -> AsyncIterator[Resources]:
+async def resources(
+    folder: Path, url: str, *, rows: int = ROWS, allow_private: bool = False, **own: Any
+) -> AsyncIterator[Resources]:
     """Open what the service needs; `own` are values of its settings."""
     kind = settings_type({"tap": TapSettings, "uws": UwsSettings})
-    settings = kind(data_dir=folder, database_url=url, base_url=BASE, tap=TapSettings(**own))  # type: ignore[call-arg]
+    settings = kind(
+        data_dir=folder,
+        database_url=url,
+        base_url=BASE,
+        allow_private_addresses=allow_private,
+        tap=TapSettings(**own),  # type: ignore[call-arg]
+    )
     async with AsyncExitStack() as stack:
         db = Database(url)
         stack.push_async_callback(db.close)

@@ -19,7 +19,7 @@ from penstock.votable.model import Field
 from penstock.votable.rows import batch_from_rows
 from tap_proxy.core.formats import TAP_FORMATS
 from tap_proxy.core.request import RowLimits, read_query
-from tap_proxy.ports import Part, Statement
+from tap_proxy.ports import Part, Statement, UploadedTable
 from tap_proxy.service import Run, TapService
 
 N = Field(name="n", datatype="int")
@@ -61,14 +61,20 @@ class ScriptedSource:
     async def close(self) -> None: ...
 
 
-def compiled(text: str, maxrows: int = 0) -> Statement:
+def compiled(text: str, maxrows: int = 0, _uploads: object = ()) -> Statement:
     if "nonsense" in text:
         raise UsageError("Line 1, column 8: there is no column nonsense.")
     return Statement(sql=text, params=(), fields=(N,))
 
 
+async def no_uploads(_orders: object) -> tuple[UploadedTable, ...]:
+    return ()
+
+
 def service(source: ScriptedSource, translate=compiled) -> TapService:
-    return TapService(compile=translate, source=source, limits=LIMITS, cached_queries=8, links_url=None)
+    return TapService(
+        compile=translate, source=source, load_uploads=no_uploads, limits=LIMITS, cached_queries=8, links_url=None
+    )
 
 
 async def answer(source: ScriptedSource, *, tell_failure: bool = True, text: str = "SELECT n", **params: str) -> bytes:
@@ -178,7 +184,7 @@ async def test_closing_the_answer_closes_the_source(taken: int) -> None:
 async def test_a_query_is_compiled_once() -> None:
     seen: list[str] = []
 
-    def translate(text: str, maxrows: int) -> Statement:
+    def translate(text: str, maxrows: int, _uploads: object = ()) -> Statement:
         seen.append(text)
         return compiled(text)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 from penstock.db import Dialect
@@ -24,12 +26,28 @@ ENGINES: tuple[Dialect, ...] = ("sqlite", "postgresql")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_table_of_paths_is_read_with_the_base_url_before_them(engine: Dialect) -> None:
+def test_paths_are_read_with_the_base_url_before_them(engine: Dialect) -> None:
     statement = compiler([SCHEMA], engine)("SELECT url FROM demo.linked WHERE url LIKE 'x%'", 5)
-    assert statement.sql.count(BASE_MARK) == 1
+    assert statement.sql.count(BASE_MARK) == 2, "in the result and in the condition"
     placed = statement.at("https://penstock.example/it's")
     assert BASE_MARK not in placed.sql
     assert "'https://penstock.example/it''s' || " in placed.sql
+
+
+def test_only_what_begins_with_a_slash_is_a_path() -> None:
+    statement = compiler([SCHEMA], "sqlite")("SELECT url FROM demo.linked", 5).at("https://penstock.example")
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE demo__linked (n INTEGER, url TEXT)")
+    urls = ["/tap", "https://other.example/tap", "", None]
+    connection.executemany("INSERT INTO demo__linked (url) VALUES (?)", [(url,) for url in urls])
+    found = [url for (url,) in connection.execute(statement.sql, statement.params)]
+    connection.close()
+    assert found == ["https://penstock.example/tap", "https://other.example/tap", "", None]
+
+
+def test_a_derived_table_puts_the_base_url_there_once() -> None:
+    query = "SELECT url FROM (SELECT url FROM demo.linked) AS q GROUP BY url ORDER BY url"
+    assert compiler([SCHEMA], "postgresql")(query, 5).sql.count(BASE_MARK) == 1
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -45,3 +63,9 @@ def test_a_mark_in_a_query_stays_a_value() -> None:
 
 def test_table_names_are_those_of_sqlite() -> None:
     assert table_names([SCHEMA]) == {"demo__plain", "demo__linked"}
+
+
+def test_indexes_of_words_may_be_read_with_their_tables() -> None:
+    text = Column(name="text", datatype="char", arraysize="*", word_index="demo.texts")
+    names = table_names([Schema(name="demo", tables=(Table(name="texts", columns=(text,)),))])
+    assert {"demo__texts", "demo__texts_words", "demo__texts_words_idx", "demo__texts_words_data"} <= names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import IOBase
 
 from penstock.dali.formats import (
     CSV,
@@ -19,7 +20,6 @@ from penstock.dali.formats import (
 )
 from tap_proxy.core.formats.arrow import ArrowStreamWriter, ParquetWriter
 from tap_proxy.core.formats.delimited import CsvWriter, TsvWriter
-from tap_proxy.core.formats.fits import FitsWriter, OpenSpool
 from tap_proxy.core.formats.html import HtmlWriter
 from tap_proxy.core.formats.json import JsonWriter
 from tap_proxy.core.formats.model import ResultHead, ResultWriter
@@ -30,6 +30,9 @@ ARROW = FormatRow(
     format=Format(key="arrow", media_type="application/vnd.apache.arrow.stream", extension="arrows"), aliases=("arrow",)
 )
 TAP_FORMATS = FormatTable([*votable_rows("TABLEDATA", "BINARY2"), CSV, TSV, FITS, JSON, TEXT, HTML, PARQUET, ARROW])
+
+SIA_FORMATS = FormatTable(TAP_FORMATS.rows, parameters=("RESPONSEFORMAT",))
+"""For services where FORMAT is a condition on the data, as in SIA."""
 
 _WRITERS: dict[str, Callable[[ResultHead], ResultWriter]] = {
     "csv": CsvWriter,
@@ -42,13 +45,15 @@ _WRITERS: dict[str, Callable[[ResultHead], ResultWriter]] = {
 }
 
 
-def new_writer(output: Format, head: ResultHead, open_spool: OpenSpool) -> ResultWriter:
+def new_writer(output: Format, head: ResultHead, open_spool: Callable[[], IOBase]) -> ResultWriter:
     """Return a writer of the form for one result; `open_spool` is for forms that need all rows before the first."""
     if output.key == "fits":
+        from tap_proxy.core.formats.fits import FitsWriter  # brings astropy, which takes a second to import
+
         return FitsWriter(head, open_spool)
     if output.serialization is not None:
         return VotableResultWriter(head, output.serialization)
     return _WRITERS[output.key](head)
 
 
-__all__ = ["TAP_FORMATS", "new_writer"]
+__all__ = ["SIA_FORMATS", "TAP_FORMATS", "new_writer"]

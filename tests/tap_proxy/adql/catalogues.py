@@ -247,6 +247,15 @@ ROWS: dict[tuple[str, str], list[tuple[Any, ...]]] = {
     ],
     ("rr", "res_subject"): [(f"ivo://x/{i}", subject) for i in range(6) for subject in ("Galaxies", "quasars")],
     ("rr", "res_role"): [(f"ivo://x/{i}", "Smith, J", None, "creator") for i in range(3)],
+    ("rr", "stc_spatial"): [
+        ("ivo://x/0", "0/0-11"),
+        ("ivo://x/1", "6/19863 5/4943 4954\n 6/"),
+        ("ivo://x/2", "s3/0,1,2 4/60-63"),
+        ("ivo://x/3", None),
+        ("ivo://x/4", "no MOC"),
+        ("ivo://x/5", "29/0"),
+        ("ivo://x/6", "1/"),
+    ],
     ("rr", "stc_temporal"): [(f"ivo://x/{i}", 55000.0 + i * 100, 55050.0 + i * 100) for i in range(4)],
 }
 

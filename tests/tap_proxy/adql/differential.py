@@ -162,6 +162,22 @@ QUERIES = (
         "SELECT ivoid, ivo_hashlist_has(waveband, 'INFRARED'), ivo_nocasematch(res_title, 'TITLE%'), "
         "ivo_hashlist_has(waveband, 'optical#infrared') FROM rr.resource"
     ),
+    "SELECT ivoid FROM rr.stc_spatial WHERE 1 = CONTAINS(MOC(6, CIRCLE(10, 20, 0.1)), coverage)",
+    "SELECT ivoid FROM rr.stc_spatial WHERE 1 = CONTAINS(coverage, MOC('3/0-3'))",
+    "SELECT ivoid FROM rr.stc_spatial WHERE 1 = INTERSECTS(coverage, MOC('4/0-11 200'))",
+    "SELECT ivoid FROM rr.stc_spatial WHERE NOT 1 = INTERSECTS(MOC('4/0-11 200'), coverage)",
+    "SELECT ivoid FROM rr.stc_spatial WHERE 0 = CONTAINS(POINT(45, 0.01), coverage)",
+    "SELECT ivoid FROM rr.stc_spatial WHERE 1 = CONTAINS(POINT(45, 0.01), coverage) OR coverage IS NULL",
+    "SELECT ivoid FROM rr.stc_spatial WHERE 1 = CONTAINS(CIRCLE(45, 1, 0.2), coverage)",
+    "SELECT ivoid FROM rr.stc_spatial WHERE 1 = INTERSECTS(coverage, POLYGON(44, 1, 46, 1, 45, 3))",
+    "SELECT ivoid FROM rr.stc_spatial WHERE 1 = INTERSECTS(coverage, REGION('UNION (CIRCLE 10 20 1 CIRCLE 45 1 1)'))",
+    "SELECT ivoid, CONTAINS(MOC('3/1'), coverage), INTERSECTS(coverage, coverage) FROM rr.stc_spatial",
+    (
+        "SELECT coverage, CONTAINS(MOC('3/1'), coverage) FROM rr.stc_spatial GROUP BY coverage "
+        "HAVING 1 = INTERSECTS(coverage, MOC('0/0')) ORDER BY CONTAINS(coverage, MOC('0/0')), coverage"
+    ),
+    "SELECT ivoid FROM (SELECT ivoid, coverage FROM rr.stc_spatial) AS q WHERE 1 = CONTAINS(MOC('3/1'), coverage)",
+    "SELECT MOC(3, CIRCLE(10, 20, 3)), MOC('3/1 2'), CONTAINS(MOC('3/1'), MOC('2/0')) FROM rr.stc_spatial",
     "SELECT ivoid FROM rr.stc_temporal WHERE 1 = ivo_interval_overlaps(time_start, time_end, 55260, 55140)",
     "SELECT ivo_interval_overlaps(ra, dec, 10, 20), ivo_interval_overlaps(mag, 11, n_obs, 12) FROM sources",
     (

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from lxml import etree
 
 from penstock.lake.catalogue import SCHEMAS as LAKE
+from penstock.tables import Column, Schema, Table
 from penstock.vosi import capabilities_document
 from tap_proxy.adql import Catalogue, SQLite, compile_query
 from tap_proxy.core.capabilities import Promises, tap_capabilities
@@ -16,12 +18,12 @@ from tests.support.systems import require_shared
 
 BASE = "https://penstock.example/tap"
 ALL = (*LAKE, TAP_SCHEMA)
-PROMISES = Promises(rows=RowLimits(default=10, hard=20), job_time_limit_s=60)
+PROMISES = Promises(rows=RowLimits(default=10, hard=20), job_time_limit_s=60, upload_bytes=1000)
 SIGNATURE = re.compile(r"[A-Za-z][A-Za-z0-9_]*\(([^,()]+ [^,]+(, [^,()]+ [^,]+)*)?\) -> .+")
 
 
-def document(schemas=ALL) -> etree._Element:
-    capabilities = tap_capabilities(BASE, schemas=schemas, formats=TAP_FORMATS, promises=PROMISES)
+def document(schemas=ALL, **more: bool) -> etree._Element:
+    capabilities = tap_capabilities(BASE, schemas=schemas, formats=TAP_FORMATS, promises=PROMISES, **more)
     return etree.fromstring(capabilities_document(capabilities))
 
 
@@ -36,6 +38,7 @@ def test_there_is_one_tap_capability_with_one_standard_interface() -> None:
     assert (interface.find("accessURL").get("use"), interface.findtext("accessURL")) == ("base", BASE)
 
 
+@pytest.mark.requirement("VO-04")
 def test_every_endpoint_is_declared() -> None:
     declared = {capability.get("standardID") for capability in document().findall("capability")}
     vosi = {f"ivo://ivoa.net/std/VOSI#{name}" for name in ("capabilities", "availability", "tables", "tables-1.1")}
@@ -60,6 +63,20 @@ def test_every_format_is_declared_with_its_short_names() -> None:
 
 def test_a_data_model_is_declared_only_with_its_table() -> None:
     assert document((TAP_SCHEMA,)).findall(".//dataModel") == []
+
+
+def test_only_the_whole_registry_is_declared_as_one() -> None:
+    whole = {model.get("ivo-id") for model in document(full_registry=True).iterfind(".//dataModel")}
+    assert "ivo://ivoa.net/std/regtap#1.2" in whole
+    assert not any("regtap" in model.get("ivo-id").lower() for model in document().iterfind(".//dataModel"))
+
+
+def test_moc_is_declared_where_a_column_holds_mocs() -> None:
+    coverage = Column(name="coverage", datatype="char", arraysize="*", xtype="moc")
+    covered = Schema(name="demo", tables=(Table(name="covered", columns=(coverage,)),))
+    path = ".//languageFeatures[@type='ivo://org.gavo.dc/std/exts#extra-adql-keywords']/feature/form"
+    assert [form.text for form in document((covered,)).iterfind(path)] == ["MOC"]
+    assert document().find(path) is None
 
 
 def test_the_examples_are_valid_queries() -> None:

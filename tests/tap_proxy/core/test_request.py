@@ -29,6 +29,7 @@ def test_names_are_case_insensitive(name: str) -> None:
     assert read_query(params, formats=TAP_FORMATS, limits=LIMITS).text == QUERY
 
 
+@pytest.mark.requirement("TA-06")
 @pytest.mark.parametrize("language", ["ADQL", "ADQL-2.0", "ADQL-2.1", "adql", " ADQL "])
 def test_languages_of_the_service_are_taken(language: str) -> None:
     assert read(LANG=language).language == language.strip().upper()
@@ -66,6 +67,7 @@ def test_a_single_valued_parameter_given_twice_is_refused(name: str) -> None:
         read((name.lower(), "1"), (name, "1"))
 
 
+@pytest.mark.requirement("TA-06")
 def test_format_is_another_name_of_responseformat() -> None:
     assert read(FORMAT="csv").format == read(RESPONSEFORMAT="csv").format
     with pytest.raises(UsageError, match="different values"):
@@ -90,14 +92,10 @@ def test_a_media_type_that_was_asked_for_comes_back() -> None:
     assert read(RESPONSEFORMAT=asked).format.media_type == asked
 
 
+@pytest.mark.requirement("TA-04", "DA-07")
 @pytest.mark.parametrize("spurious", [("REQUEST", "doQuery"), ("VERSION", "1.0"), ("DUMMY", "ABC"), ("UPLOAD", "")])
 def test_spurious_parameters_change_nothing(spurious: tuple[str, str]) -> None:
     assert read(spurious) == read()
-
-
-def test_an_upload_is_refused_with_a_word_on_why() -> None:
-    with pytest.raises(UsageError, match="UPLOAD is not offered"):
-        read(UPLOAD="t,param:t")
 
 
 def test_a_long_runid_is_refused() -> None:

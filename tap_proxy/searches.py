@@ -1,0 +1,157 @@
+"""Searches with parameters, answered by the engine of TAP: SIA 2.0 and Simple Cone Search, each a service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from penstock.auth.opening import security_methods
+from penstock.dali.errors import ServiceError
+from penstock.dali.params import Parameters
+from penstock.edge.app import new_service_app
+from penstock.edge.errors import ErrorRenderer, votable_error
+from penstock.edge.pages import render_page
+from penstock.edge.params import read_parameters
+from penstock.edge.vosi import add_vosi
+from penstock.regext import Extension, InputParam, Interface
+from penstock.service import Description, Resources, Service
+from penstock.settings import Settings
+from penstock.vosi import Availability, Capability, capabilities_document, vosi_capabilities
+from penstock.votable.document import Info, error_document
+from tap_proxy.app import ENGINE
+from tap_proxy.core.formats import SIA_FORMATS, TAP_FORMATS
+from tap_proxy.core.request import RowLimits, TapQuery
+from tap_proxy.core.scs import ConeSearch, read_cone
+from tap_proxy.core.sia import PARAMETERS, read_image_query
+from tap_proxy.service import Run
+from tap_proxy.settings import TapSettings
+from tap_proxy.web import parameter_limits, send_result
+
+_ENDPOINTS = (
+    ("query", "searches"),
+    ("capabilities", "says what the service can do"),
+    ("availability", "says whether it can do it now"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """A protocol of searches: where it is, how its parameters become a query, how it is described."""
+
+    path: str
+    title: str
+    text: str
+    standard_id: str
+    version: str
+    parameters: tuple[str, ...]
+    read: Callable[[Parameters, RowLimits], TapQuery]
+    render_error: ErrorRenderer = votable_error
+    extension: Callable[[TapSettings], Extension | None] = lambda _settings: None
+
+    def service(self, name: str) -> Service:
+        """Return the plugin."""
+        return Service(name=name, path=self.path, open=self.open, describe=self.describe)
+
+    async def open(self, resources: Resources) -> web.Application:
+        """Make the application of the service."""
+        engine = await resources.shared(ENGINE)
+        settings, opened = resources.settings.section(TapSettings), resources.clock()
+        limits, app = parameter_limits(settings), new_service_app(self.render_error)
+
+        def base_url(request: web.Request) -> str:
+            return resources.urls.absolute(request, self.path)
+
+        async def availability() -> Availability:
+            try:
+                await engine.source.ping()
+            except ServiceError as error:
+                return Availability(available=False, notes=(error.message,))
+            return Availability(available=True, up_since=opened)
+
+        async def search(request: web.Request) -> web.StreamResponse:
+            """Search observations."""
+            query = self.read(await read_parameters(request, limits), engine.limits)
+            base = resources.urls.base(request)
+            run = Run(now=resources.clock(), base_url=base, time_limit_s=settings.query_time_limit_s)
+            return await send_result(request, engine, query, run)
+
+        async def front_page(request: web.Request) -> web.Response:
+            """Say what the service is, to people."""
+            endpoints = [(f"{base_url(request)}/{path}", what) for path, what in _ENDPOINTS]
+            return render_page("landing.html", title=self.title, text=self.text, endpoints=endpoints)
+
+        add_vosi(
+            app,
+            base_url=base_url,
+            capabilities=lambda base: capabilities_document(self.capabilities(resources.settings, base)),
+            availability=availability,
+            changed=opened,
+        )
+        app.router.add_get("/query", search)
+        app.router.add_post("/query", search)
+        for place in ("", "/"):
+            app.router.add_get(place, front_page)
+        return app
+
+    def describe(self, settings: Settings, base_url: str) -> Description:
+        """Say what the service offers at a base URL."""
+        return Description(
+            title=self.title,
+            text=self.text,
+            capabilities=self.capabilities(settings, base_url),
+            resource_type="vs:CatalogService",
+        )
+
+    def capabilities(self, settings: Settings, base_url: str) -> tuple[Capability, ...]:
+        """Return the capabilities at a base URL."""
+        search = Capability(
+            standard_id=self.standard_id,
+            interfaces=(
+                Interface(
+                    access_url=f"{base_url}/query",
+                    use="base",
+                    role="std",
+                    version=self.version,
+                    security_methods=security_methods(settings),
+                    query_types=("GET", "POST"),
+                    result_type="application/x-votable+xml",
+                    params=tuple(InputParam(name=name) for name in (*self.parameters, "MAXREC", "RESPONSEFORMAT")),
+                ),
+            ),
+            extension=self.extension(settings.section(TapSettings)),
+        )
+        return (*vosi_capabilities(base_url), search)
+
+
+def cone_error(_request: web.Request, error: ServiceError, status: int) -> web.Response:
+    """Render an error as both DALI and SCS want it (SCS 1.03 s2.3)."""
+    message = error.labelled()
+    document = error_document(message, infos=(Info(name="Error", value=message),))
+    return web.Response(body=document, status=status, content_type="application/x-votable+xml", charset="utf-8")
+
+
+SIA = Search(
+    path="/sia",
+    title="SIA",
+    text="Images and cubes of a data lake by position, wavelength, time and what made them (SIA 2.0).",
+    standard_id="ivo://ivoa.net/std/SIA#query-2.0",
+    version="2.0",
+    parameters=PARAMETERS,
+    read=lambda params, limits: read_image_query(params, formats=SIA_FORMATS, limits=limits),
+)
+SCS = Search(
+    path="/scs",
+    title="Cone search",
+    text="Observations of a data lake around a position (SCS 1.03).",
+    standard_id="ivo://ivoa.net/std/ConeSearch",
+    version="1.03",
+    parameters=("RA", "DEC", "SR", "VERB"),
+    read=lambda params, limits: read_cone(params, formats=TAP_FORMATS, limits=limits),
+    render_error=cone_error,
+    extension=lambda settings: ConeSearch(max_records=settings.maxrec_hard),
+)
+
+sia = SIA.service("sia")
+scs = SCS.service("scs")
