@@ -29,12 +29,17 @@ FORMATS: Mapping[Prefix, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A record as the store has it: `xml` is the ``ri:Resource``, `updated` its datestamp."""
+    """A record as the store has it: `xml` is the ``ri:Resource``, `updated` its datestamp.
+
+    `digest` changes with the content, `origin` says where the record came from.
+    """
 
     ivoid: str
     updated: str
     deleted: bool
     xml: bytes
+    digest: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +72,13 @@ class Envelope:
         The address under which the request came.
     now
         The date of the response, a stamp of whole seconds.
-    moved
-        What URLs of the host begin with in stored records, and what they shall begin with.
+    host_url
+        The base URL of the host, which is put before paths in records.
     """
 
-    def __init__(self, base_url: str, now: str, *, moved: tuple[str, str] = ("", "")) -> None:
+    def __init__(self, base_url: str, now: str, *, host_url: str = "") -> None:
         self._base_url = base_url
-        self._moved = moved
+        self._host_url = host_url
         self._root = etree.Element(f"{{{OAI}}}OAI-PMH", nsmap={"oai": OAI, "xsi": XSI})
         self._root.set(f"{{{XSI}}}schemaLocation", f"{OAI} {_SCHEMA}")
         _add(self._root, "responseDate", now)
@@ -149,7 +154,7 @@ class Envelope:
 
     def _resource(self, stored: Stored) -> etree._Element:
         resource = parse(stored.xml)
-        rebase(resource, *self._moved)
+        rebase(resource, self._host_url)
         return resource
 
     def _begin(self, verb: Verb, arguments: Mapping[str, str] | None = None) -> etree._Element:

@@ -1,4 +1,4 @@
-"""Writes ``ri:Resource`` documents (VOResource 1.2, VODataService 1.2, VORegistry 1.1).
+"""Writes ``ri:Resource`` documents (VOResource 1.2, VODataService 1.2, StandardsRegExt 1.0, VORegistry 1.1).
 
 The order of children is that of the schemas. Attributes that change without the content, `created` and `updated`, are
 set apart by `stamp`, so that a digest of the rest tells whether a record says anything new.
@@ -12,36 +12,59 @@ from dataclasses import replace
 
 from lxml import etree
 
-from penstock.regext import NAMESPACES, XSI, Capability, Interface, capability_element
+from penstock import regext
+from penstock.regext import XSI, Capability, Interface, capability_element
 from penstock.tables import Schema
 from penstock.vosi import tableset_document
-from registry.core.record import AUTHORITY_TYPE, REGISTRY_TYPE, Curation, Record
+from registry.core.record import (
+    AUTHORITY_TYPE,
+    REGISTRY_TYPE,
+    WITH_COVERAGE,
+    Agent,
+    Coverage,
+    Curation,
+    Endorsed,
+    Record,
+    Relationship,
+)
 
 RI = "http://www.ivoa.net/xml/RegistryInterface/v1.0"
 RESOURCE = f"{{{RI}}}Resource"
-_WITH_TABLES = "vs:CatalogService"
+TYPE = f"{{{XSI}}}type"
+NAMESPACES = {**regext.NAMESPACES, "vstd": "http://www.ivoa.net/xml/StandardsRegExt/v1.0"}
+URL_MEMBERS = ("accessURL", "referenceURL", "mirrorURL")
 
 
-def resource_element(record: Record, curation: Curation) -> etree._Element:
+def resource_element(record: Record) -> etree._Element:
     """Return the record without its stamps."""
     root = etree.Element(RESOURCE, nsmap={"ri": RI, **NAMESPACES})
-    root.set(f"{{{XSI}}}type", record.type)
+    root.set(TYPE, record.type)
     root.set("status", "active")
     _add(root, "title", record.title)
-    if record.short_name:
-        _add(root, "shortName", record.short_name)
+    _add_if(root, "shortName", record.short_name)
     _add(root, "identifier", record.ivoid)
-    _add_curation(root, curation)
+    _add_curation(root, record.curation)
     _add_content(root, record)
-    for capability in record.capabilities:
-        root.append(capability_element(_one_method_each(capability)))
-    root.extend(_particulars(record, curation))
+    if record.type != AUTHORITY_TYPE and record.endorsed is None:
+        _add_service(root, record)
+    root.extend(_particulars(record))
     return root
 
 
-def digest(element: etree._Element) -> str:
-    """Return a digest of what the record says, whatever the spelling of its XML."""
-    return hashlib.sha256(etree.tostring(element, method="c14n")).hexdigest()
+def digest(element: etree._Element, *more: str) -> str:
+    """Return a digest of what the record says apart from its dates, whatever the spelling of its XML.
+
+    `more` counts, too, without being in the record: the base URL that its paths are written with.
+    """
+    stamps = {name: value for name in ("created", "updated") if (value := element.get(name)) is not None}
+    for name in stamps:
+        del element.attrib[name]
+    hashed = hashlib.sha256(etree.tostring(element, method="c14n"))
+    for name, value in stamps.items():
+        element.set(name, value)
+    for text in more:
+        hashed.update(b"\0" + text.encode())
+    return hashed.hexdigest()
 
 
 def stamp(element: etree._Element, *, created: str, updated: str) -> bytes:
@@ -51,31 +74,53 @@ def stamp(element: etree._Element, *, created: str, updated: str) -> bytes:
     return etree.tostring(element, encoding="UTF-8")
 
 
+def parser() -> etree.XMLParser:
+    """Return a parser that reads nothing but what it is given."""
+    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+
+
 def parse(xml: bytes) -> etree._Element:
-    """Read a stored record.
+    """Read a record.
 
     Raises
     ------
     lxml.etree.XMLSyntaxError
         It is not XML.
     """
-    return etree.fromstring(xml, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+    return etree.fromstring(xml, parser())
 
 
-def rebase(resource: etree._Element, old: str, new: str) -> None:
-    """Make URLs in a record that begin with the base URL `old` begin with `new`."""
-    for element in resource.iter("accessURL", "referenceURL") if old != new else ():
-        text = element.text or ""
-        if text.startswith(f"{old}/"):
-            element.text = new + text.removeprefix(old)
+def rebase(resource: etree._Element, base_url: str) -> None:
+    """Put the base URL of the host before URLs of a record that are paths."""
+    for element in resource.iter(*URL_MEMBERS):
+        if (element.text or "").startswith("/"):
+            element.text = f"{base_url}{element.text}"
 
 
 def _add_curation(root: etree._Element, curation: Curation) -> None:
     element = etree.SubElement(root, "curation")
-    _add(element, "publisher", curation.publisher)
-    contact = etree.SubElement(element, "contact")
-    _add(contact, "name", curation.contact_name)
-    _add(contact, "email", curation.contact_email)
+    element.append(_named("publisher", curation.publisher))
+    for creator in curation.creators:
+        child = _role("creator", creator)
+        _add_if(child, "logo", creator.logo)
+        element.append(child)
+    element.extend([_named("contributor", one) for one in curation.contributors])
+    for contact in curation.contacts:
+        child = _role("contact", contact)
+        _add_if(child, "address", contact.address)
+        _add_if(child, "email", contact.email)
+        _add_if(child, "telephone", contact.telephone)
+        element.append(child)
+
+
+def _named(name: str, agent: Agent) -> etree._Element:
+    return _text(name, agent.name, {"ivo-id": agent.ivoid} if agent.ivoid else {})
+
+
+def _role(name: str, agent: Agent) -> etree._Element:
+    element = etree.Element(name)
+    element.append(_named("name", agent))
+    return element
 
 
 def _add_content(root: etree._Element, record: Record) -> None:
@@ -86,17 +131,62 @@ def _add_content(root: etree._Element, record: Record) -> None:
     _add(element, "referenceURL", record.reference_url)
     _add(element, "type", record.content_type)
     _add(element, "contentLevel", "Research")
+    element.extend(map(_relationship, record.relationships))
 
 
-def _particulars(record: Record, curation: Curation) -> Iterator[etree._Element]:
+def _relationship(relationship: Relationship) -> etree._Element:
+    element = etree.Element("relationship")
+    _add(element, "relationshipType", relationship.type)
+    for title, ivoid in relationship.related:
+        element.append(_text("relatedResource", title, {"ivo-id": ivoid}))
+    return element
+
+
+def _add_service(root: etree._Element, record: Record) -> None:
+    for rights in record.curation.rights:
+        root.append(_text("rights", rights.text, {"rightsURI": rights.uri} if rights.uri else {}))
+    for capability in record.capabilities:
+        root.append(capability_element(_one_method_each(capability)))
+    if record.type in WITH_COVERAGE:
+        for name, values in (("facility", record.facilities), ("instrument", record.instruments)):
+            for value in values:
+                _add(root, name, value)
+        coverage = _coverage(record.coverage)
+        if len(coverage):
+            root.append(coverage)
+
+
+def _coverage(coverage: Coverage) -> etree._Element:
+    element = etree.Element("coverage")
+    _add_if(element, "spatial", coverage.spatial)
+    for name, intervals in (("temporal", coverage.temporal), ("spectral", coverage.spectral)):
+        for low, high in intervals:
+            _add(element, name, f"{low!r} {high!r}")
+    for waveband in coverage.wavebands:
+        _add(element, "waveband", waveband)
+    return element
+
+
+def _particulars(record: Record) -> Iterator[etree._Element]:
     """Yield the children that the type of the record adds."""
     if record.type == AUTHORITY_TYPE:
-        yield _text("managingOrg", curation.publisher)
+        yield _named("managingOrg", record.curation.publisher)
     elif record.type == REGISTRY_TYPE:
         yield _text("full", "false")
         yield from (_text("managedAuthority", authority) for authority in record.managed_authorities)
-    elif record.type == _WITH_TABLES and record.tables:
+    elif record.endorsed is not None:
+        yield from _standard(record.endorsed)
+    elif record.tables:
         yield _tableset(record.tables)
+
+
+def _standard(endorsed: Endorsed) -> Iterator[etree._Element]:
+    yield _text("endorsedVersion", endorsed.version, {"status": "n/a"})
+    for name, description in endorsed.keys:
+        key = etree.Element("key")
+        _add(key, "name", name)
+        _add(key, "description", description)
+        yield key
 
 
 def _tableset(schemas: tuple[Schema, ...]) -> etree._Element:
@@ -120,7 +210,12 @@ def _add(parent: etree._Element, name: str, text: str) -> None:
     parent.append(_text(name, text))
 
 
-def _text(name: str, text: str) -> etree._Element:
-    element = etree.Element(name)
+def _add_if(parent: etree._Element, name: str, text: str | None) -> None:
+    if text is not None:
+        _add(parent, name, text)
+
+
+def _text(name: str, text: str, attributes: dict[str, str] | None = None) -> etree._Element:
+    element = etree.Element(name, attributes or {})
     element.text = text
     return element

@@ -13,6 +13,8 @@ from lxml import etree
 
 from datalink.app import service as datalink
 from penstock.db import Database
+from registry.core.oai import Prefix, Selection
+from registry.store import RecordStore
 from tests.datalink.builders import NOW
 from tests.registry.builders import a_service, migrated, registry_app
 from tests.support import official
@@ -218,11 +220,27 @@ async def test_a_service_that_is_gone_is_kept_as_deleted_and_an_unchanged_one_ke
     assert (changed.get("created"), changed.get("updated")) == ("2026-11-21T12:00:00Z", "2026-11-22T12:00:00Z")
 
 
-async def test_curation_comes_from_the_settings(aiohttp_client: Any, db: Database) -> None:
-    app = await registry_app(db, title="Tarn & Co", publisher="A <b>", contact_name="N", contact_email="n@example.org")
-    root = await ask(await aiohttp_client(app), f"verb=GetRecord&metadataPrefix=ivo_vor&identifier={REGISTRY}")
+async def test_curation_comes_from_a_file(aiohttp_client: Any, db: Database, tmp_path: Path) -> None:
+    file = tmp_path / "curation.toml"
+    file.write_text(
+        'title = "Tarn & Co"\npublisher = { name = "A <b>" }\ncontacts = [{ name = "N", email = "n@example.org" }]\n'
+        "[services.tap]\npublish = false\n"
+    )
+    client = await aiohttp_client(await registry_app(db, [a_service("tap")], curation=file))
+    root = await ask(client, f"verb=GetRecord&metadataPrefix=ivo_vor&identifier={REGISTRY}")
     assert texts(root, "//title/text()") == ["Tarn & Co Registry"]
     assert texts(root, "//curation//text()[normalize-space()]") == ["A <b>", "N", "n@example.org"]
+    assert texts(await ask(client, "verb=Identify"), "//oai:adminEmail/text()") == ["n@example.org"]
+    assert code(await ask(client, f"verb=GetRecord&metadataPrefix=ivo_vor&identifier={AUTHORITY}/tap")) is not None
+
+
+async def test_hosts_with_one_database_do_not_restamp_the_records_of_each_other(
+    aiohttp_client: Any, db: Database
+) -> None:
+    for number, port in enumerate((8001, 8002, 8001)):
+        await aiohttp_client(await registry_app(db, SERVICES, port=port, now=NOW + timedelta(days=number)))
+    records = await RecordStore(db).select(Selection(prefix=Prefix.IVO_VOR), None, 99)
+    assert {one.updated for one in records} == {"2026-11-21T12:00:00Z"}
 
 
 @pytest.mark.parametrize("path", ["/registry", "/registry/"])

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from aiohttp import web
+from aiohttp.web_response import ContentCoding
 
 from penstock.dali.errors import ServiceError, UsageError
+from penstock.dali.media import content_coding
 from penstock.edge.errors import text_error
-from penstock.edge.pages import render_page
 from penstock.edge.params import ParameterLimits, read_parameters
 from penstock.service import Resources
 from registry.core.envelope import Envelope
 from registry.core.oai import ErrorCode, OaiError, format_stamp
-from registry.service import RegistryService
+from registry.service.oai import PublishingRegistry
 
+_WORTH_COMPRESSING = 2048
 LIMITS = ParameterLimits(max_form_bytes=64 * 1024, max_parts=32)
 
 
-class RegistryHandlers:
+class OaiHandlers:
     """The handlers of one application.
 
     Parameters
@@ -29,15 +31,13 @@ class RegistryHandlers:
         Where the host mounts the service.
     """
 
-    def __init__(self, resources: Resources, service: RegistryService, path: str) -> None:
+    def __init__(self, resources: Resources, service: PublishingRegistry, path: str) -> None:
         self._resources = resources
         self._service = service
         self._path = path
 
     def add_routes(self, app: web.Application) -> None:
-        """Add everything but VOSI."""
-        for root in ("", "/"):
-            app.router.add_get(root, self.front_page)
+        """Add the one endpoint."""
         app.router.add_get("/oai", self.oai)
         app.router.add_post("/oai", self.oai)
 
@@ -57,21 +57,11 @@ class RegistryHandlers:
             host_url=self._resources.urls.base(request),
             now=self._resources.clock(),
         )
-        return _xml(answer)
-
-    async def front_page(self, request: web.Request) -> web.Response:
-        """Show people where things are."""
-        base = self._resources.urls.absolute(request, self._path)
-        oai = f"{base}/oai"
-        endpoints = (
-            (f"{oai}?verb=Identify", "What this registry is (OAI-PMH)"),
-            (f"{oai}?verb=ListRecords&metadataPrefix=ivo_vor", "All records as VOResource"),
-            (f"{oai}?verb=ListRecords&metadataPrefix=oai_dc", "All records as Dublin Core"),
-            (f"{base}/capabilities", "VOSI capabilities"),
-            (f"{base}/availability", "VOSI availability"),
-        )
-        text = "Records of the services that run here, for harvesters of the Virtual Observatory."
-        return render_page("landing.html", title="Registry", text=text, endpoints=endpoints)
+        response = _xml(answer)
+        response.headers["Vary"] = "Accept-Encoding"
+        if content_coding(request.headers.get("Accept-Encoding")) == "gzip" and len(answer) > _WORTH_COMPRESSING:
+            response.enable_compression(ContentCoding.gzip)
+        return response
 
     def _base_url(self, request: web.Request) -> str:
         return self._resources.urls.absolute(request, f"{self._path}/oai")

@@ -1,14 +1,14 @@
-"""The use-cases of the registry: publish what the deployment offers, and answer OAI-PMH."""
+"""The publishing registry: what the deployment offers, and answers to OAI-PMH."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from penstock.ivoid import resource_ivoid
-from penstock.service import Description
 from registry.core.envelope import Envelope, Identity, Page, Stored
 from registry.core.oai import (
     SET,
@@ -22,105 +22,54 @@ from registry.core.oai import (
     read_request,
     read_selection,
 )
-from registry.core.record import AUTHORITY_TYPE, REGISTRY_TYPE, Curation, Record
+from registry.core.record import Record
 from registry.core.token import Position, decode, encode
 from registry.core.voresource import resource_element
-from registry.ports import Records
-from registry.settings import RegistrySettings
+from registry.ports import Origin, Records
 
 NAME = "registry"
+PAGE_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
-    """A service: its name, where it is (no slash at the end), and what it says of itself."""
+class Repository:
+    """What a publishing registry is: its names, and the limits of its answers.
 
-    name: str
-    base_url: str
-    description: Description
-
-
-def curation_of(settings: RegistrySettings, authority: str) -> Curation:
-    """Return who answers for the records."""
-    return Curation(
-        title=settings.title,
-        publisher=settings.publisher,
-        contact_name=settings.contact_name,
-        contact_email=settings.contact_email or f"postmaster@{authority}",
-    )
-
-
-def records_of(authority: str, base_url: str, services: Iterable[Described], title: str) -> tuple[Record, ...]:
-    """Return the records of a deployment: the authority, then each service.
-
-    A registry must publish the authority that it manages, and itself (RegistryInterface 1.1 s3.1.4).
-
-    Parameters
-    ----------
-    authority
-        The naming authority.
-    base_url
-        Of the host, where people find a page.
-    services
-        The services, the registry itself among them.
-    title
-        The name of the deployment, with which titles begin.
+    `fixed_url` is the base URL of the host where it is configured, empty where every request says it anew.
     """
-    authority_record = Record(
-        ivoid=f"ivo://{authority}",
-        type=AUTHORITY_TYPE,
-        title=f"{title} naming authority",
-        text=f"The naming authority of {title}: identifiers that begin with ivo://{authority}.",
-        subjects=("virtual-observatories",),
-        reference_url=f"{base_url}/",
-    )
-    return (authority_record, *(_record_of(authority, service, title) for service in services))
+
+    authority: str
+    title: str
+    admin_email: str
+    fixed_url: str = ""
+    page_size: int = 100
+    token_lifetime_s: int = 86_400
 
 
-def _record_of(authority: str, service: Described, title: str) -> Record:
-    description = service.description
-    is_registry = description.resource_type == REGISTRY_TYPE
-    return Record(
-        ivoid=resource_ivoid(authority, service.name),
-        type=description.resource_type,
-        title=f"{title} {description.title}",
-        short_name=service.name[:16],
-        text=description.text,
-        subjects=description.subjects,
-        reference_url=f"{service.base_url}/",
-        content_type="Registry" if is_registry else "Other",
-        capabilities=description.capabilities,
-        tables=description.tables,
-        managed_authorities=(authority,) if is_registry else (),
-    )
-
-
-class RegistryService:
+class PublishingRegistry:
     """One publishing registry.
 
     Parameters
     ----------
     store
         The records.
-    settings
-        Curation and limits.
-    authority
-        The naming authority that the registry manages.
-    own_url
-        The base URL of the host that the records name.
+    repository
+        What it is.
     """
 
-    def __init__(self, store: Records, settings: RegistrySettings, authority: str, *, own_url: str) -> None:
+    def __init__(self, store: Records, repository: Repository) -> None:
         self._store = store
-        self._own_url = own_url
-        self._settings = settings
-        self._curation = curation_of(settings, authority)
-        self._ivoid = resource_ivoid(authority, NAME)
+        self._about = repository
+        self._ivoid = resource_ivoid(repository.authority, NAME)
 
-    async def publish(self, records: Iterable[Record], now: datetime) -> None:
-        """Make `records` what the registry publishes."""
-        elements = {record.ivoid: resource_element(record, self._curation) for record in records}
-        await self._store.publish(elements, format_stamp(now))
+    async def publish(self, origin: Origin, records: Iterable[Record], now: datetime) -> None:
+        """Make `records` what the registry publishes of an origin.
+
+        Hosts that share a database and know no fixed URL of their own write the same records, whatever port they
+        listen on: paths stand in them instead of URLs.
+        """
+        elements = {record.ivoid: resource_element(record) for record in records}
+        await self._store.publish(origin, elements, format_stamp(now), base_url=self._about.fixed_url)
 
     async def answer(self, pairs: Iterable[tuple[str, str]], *, base_url: str, host_url: str, now: datetime) -> bytes:
         """Answer an OAI-PMH request, errors included.
@@ -132,11 +81,11 @@ class RegistryService:
         base_url
             The address under which the request came.
         host_url
-            Of the host, as the request reached it: records name it in place of its own, as Identify does.
+            Of the host, as the request reached it: it is put before paths in records.
         now
             The present instant.
         """
-        envelope = Envelope(base_url, format_stamp(now), moved=(self._own_url, host_url))
+        envelope = Envelope(base_url, format_stamp(now), host_url=host_url)
         echo: Mapping[str, str] = {}
         try:
             request = read_request(pairs)
@@ -163,7 +112,8 @@ class RegistryService:
                 return envelope.record(await self._get(arguments["identifier"]), prefix, arguments)
             case Verb.LIST_RECORDS:
                 page, selection = await self._page(request, now)
-                return envelope.records(page, selection.prefix, arguments)
+                # A page of large records takes long enough to write that others would wait for it.
+                return await asyncio.to_thread(envelope.records, page, selection.prefix, arguments)
             case Verb.LIST_IDENTIFIERS:
                 page, _ = await self._page(request, now)
                 return envelope.identifiers(page, arguments)
@@ -172,15 +122,15 @@ class RegistryService:
 
     async def _identity(self, now: datetime) -> Identity:
         return Identity(
-            name=f"{self._curation.title} registry",
-            admin_email=self._curation.contact_email,
+            name=f"{self._about.title} registry",
+            admin_email=self._about.admin_email,
             earliest=await self._store.earliest() or format_stamp(now),
             registry=await self._get(self._ivoid),
         )
 
     async def _get(self, ivoid: str) -> Stored:
         stored = await self._store.get(ivoid)
-        if stored is None:
+        if stored is None or stored.origin not in set(Origin):
             raise OaiError(ErrorCode.ID_DOES_NOT_EXIST, f"There is no record {ivoid[:200]!r}.")
         return stored
 
@@ -190,16 +140,16 @@ class RegistryService:
             begun = await self._begin(request, now)
         else:
             begun = decode(token, verb=request.verb, now=format_stamp(now))
-        found = await self._store.select(begun.selection, begun.after, self._settings.page_size + 1)
+        found = await self._store.select(begun.selection, begun.after, self._about.page_size + 1)
         if not found:
             raise OaiError(ErrorCode.BAD_RESUMPTION_TOKEN, "Nothing is left of the list; begin it again.")
-        records = found[: self._settings.page_size]
+        records = _fitting(found[: self._about.page_size])
         more = len(found) > len(records)
         following = replace(
             begun,
             after=(records[-1].updated, records[-1].ivoid),
             cursor=begun.cursor + len(records),
-            expires=format_stamp(now + timedelta(seconds=self._settings.token_lifetime_s)),
+            expires=format_stamp(now + timedelta(seconds=self._about.token_lifetime_s)),
         )
         page = Page(
             records=records,
@@ -219,3 +169,13 @@ class RegistryService:
         return Position(
             verb=request.verb, selection=selection, after=None, cursor=0, size=size, expires=format_stamp(now)
         )
+
+
+def _fitting(records: tuple[Stored, ...]) -> tuple[Stored, ...]:
+    """Return as many records, at least one, as an answer may hold."""
+    left = PAGE_BYTES
+    for number, record in enumerate(records):
+        left -= len(record.xml)
+        if left < 0 and number:
+            return records[:number]
+    return records

@@ -1,0 +1,9 @@
+"""Where records, the registries that are harvested, and what was refused of them are kept."""
+
+from __future__ import annotations
+
+from registry.store.records import RecordStore
+from registry.store.sources import SourceStore
+from registry.store.tables import SCHEMA, Index, RegistryTables
+
+__all__ = ["SCHEMA", "Index", "RecordStore", "RegistryTables", "SourceStore"]
