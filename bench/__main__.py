@@ -1,17 +1,26 @@
-"""``python -m bench [jobs|serialisers|service]``: run measurements and print their tables."""
+"""``python -m bench [NAME...]``: run measurements and print their tables; ``BENCHES`` has their names."""
 
 from __future__ import annotations
 
 import sys
 
-from bench import jobs, serialisers, service
+from bench import executors, jobs, registry, regtap, serialisers, service, soak
 
-BENCHES = {"serialisers": serialisers.main, "service": service.main, "jobs": jobs.main}
+BENCHES = {
+    "serialisers": serialisers.main,
+    "service": service.main,
+    "jobs": jobs.main,
+    "registry": registry.main,
+    "regtap": regtap.main,
+    "executors": executors.main,
+    "soak": soak.main,
+}
 
 
 def main() -> None:
     """Run the named measurements, all if none is named."""
-    for name in sys.argv[1:] or list(BENCHES):
+    names = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
+    for name in names or list(BENCHES):
         BENCHES[name]()
 
 

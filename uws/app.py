@@ -14,32 +14,34 @@ from penstock.auth.middleware import install_authentication
 from penstock.auth.opening import security_methods
 from penstock.context import load
 from penstock.edge.app import new_service_app
+from penstock.edge.body import install_body_timeout
 from penstock.edge.errors import ErrorRenderer, negotiated_error
 from penstock.edge.pages import render_page
 from penstock.edge.params import ParameterLimits
 from penstock.edge.urls import Urls
 from penstock.edge.vosi import add_vosi
 from penstock.host import open_resources
+from penstock.openapi import describe
 from penstock.plugins import Group, Registry
 from penstock.regext import Capability, Interface
 from penstock.service import Description, Resources, Service, Shared
 from penstock.settings import Settings
 from penstock.vosi import Availability, capabilities_document, vosi_capabilities
-from uws.catalogue import add_catalogue
-from uws.compose import notify_directory, policy_of, results_of
-from uws.events import open_hub
+from uws.catalogue import Catalogue
+from uws.compose import open_changes, policy_of, require_types, results_of
 from uws.job_types import installed_job_types as installed_job_types  # for the services that ask what can run
+from uws.openapi import JOB_LIST
 from uws.ports import Dispatch, EndOfAttempt, ExecutorOpener, JobType
-from uws.service.changes import Changes
 from uws.service.jobs import JobService
 from uws.service.reports import Reports
 from uws.service.upkeep import Upkeep
 from uws.settings import UwsSettings
-from uws.store import SqlStore
 from uws.web import JobListResource, JobListSettings
-from uws.worker.control import Control
+from uws.worker.control import Control, Stopper
+from uws.worker_api import WorkerApi
+from uws.worker_secret import worker_secret
 
-STANDARD_ID = "ivo://ivoa.net/std/UWS#rest-1.1"
+STANDARD_ID = "ivo://ivoa.net/std/UWS#rest-1.1"  # (UWS 1.1 s2.2.1.1)
 TITLE = "Universal Worker Service"
 TEXT = "Runs asynchronous jobs and tells how they are doing, in XML and JSON."
 _ENDPOINTS = (
@@ -66,28 +68,36 @@ async def open_jobs(
         The types of job; those that are installed, if not given.
     open_executor
         Who runs jobs; the plugin that the settings name, if not given.
+
+    Raises
+    ------
+    SettingsError
+        There is a quota for a type that is none.
     """
     settings, policy, stack = resources.settings, policy_of(resources), resources.stack
-    hub = await open_hub(resources.db, notify_directory(settings), stack)
-    changes = Changes(SqlStore(resources.db), hub, resources.clock)
+    known = installed_job_types() if job_types is None else job_types
+    require_types(policy, known)
+    changes, hub = await open_changes(resources.db, settings, clock=resources.clock, stack=stack)
     reports, results = Reports(changes, policy), results_of(settings)
 
     async def ended(dispatch: Dispatch, why: EndOfAttempt) -> None:
         control.executor_is_free()
-        if why is not EndOfAttempt.REPORTED:
-            await reports.ended(dispatch, why)
+        await reports.ended(dispatch, why)
 
     opener = open_executor or _installed_executor(settings)
     executor = await opener(resources, reports, ended)
     control = Control(Upkeep(changes, results, executor, policy))
-    hub.listen(control.hear)
+    stopper = Stopper(executor)
+    hub.listen(control.hear, missed=control.look_again)
+    hub.listen(stopper.hear)
     stack.push_async_callback(executor.close)
+    stack.push_async_callback(stopper.close)
     await stack.enter_async_context(control.running())
     return JobService(
         changes,
         hub,
         results,
-        job_types=installed_job_types() if job_types is None else job_types,
+        job_types=known,
         policy=policy,
         random=os.urandom,
     )
@@ -141,11 +151,16 @@ def mount_job_list(
     settings = JobListSettings(
         urls=resources.urls,
         render_error=render_error or negotiated_error,
-        limits=ParameterLimits(max_file_bytes=own.max_file_bytes, max_body_bytes=2 * own.max_file_bytes),
+        limits=ParameterLimits(
+            max_file_bytes=own.max_file_bytes,
+            max_body_bytes=2 * own.max_file_bytes,
+            spool_directory=service.results.spool(),
+        ),
         job_type=job_type,
         dali=fixed is not None and not fixed.validate_at_creation,
     )
     JobListResource(service, settings).add_to(app, path)
+    describe(app, path, JOB_LIST)
 
     async def stop_waiting(_app: web.Application) -> None:
         service.stop_waiting()
@@ -157,7 +172,8 @@ def make_app(resources: Resources, service: JobService) -> web.Application:
     """Make the application of all jobs: ``/jobs``, ``/jobtypes`` and the VOSI endpoints."""
     app = new_service_app(negotiated_error)
     mount_job_list(app, resources, service, path="/jobs", job_type=None)
-    add_catalogue(app, service.job_types)
+    Catalogue(service, resources.urls).add_to(app)
+    app.add_subapp("/worker", _worker_app(resources, service))
 
     async def availability() -> Availability:
         problems = [problem for problem in (await resources.readiness.problems()).values() if problem]
@@ -172,6 +188,18 @@ def make_app(resources: Resources, service: JobService) -> web.Application:
     )
     _add_front_page(app, resources.urls)
     return app
+
+
+def _worker_app(resources: Resources, service: JobService) -> web.Application:
+    own = resources.settings.section(UwsSettings)
+    api = WorkerApi(
+        service.reports,
+        service.results,
+        secret=worker_secret(resources.settings),
+        max_result_bytes=own.max_result_bytes,
+        max_attempt_bytes=own.max_attempt_bytes,
+    )
+    return api.make_app()
 
 
 def _add_front_page(app: web.Application, urls: Urls) -> None:
@@ -217,6 +245,7 @@ async def create_app(**given: Any) -> web.Application:
         resources = await stack.enter_async_context(open_resources(load(**given)))
         app = await _open(resources)
         install_authentication(app, resources.authenticator)
+        install_body_timeout(app, resources.settings.body_idle_s)
         closing = stack.pop_all()
 
     async def close(_app: web.Application) -> None:

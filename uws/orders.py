@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import pydantic
 from aiohttp import web
+from pydantic_core import ErrorDetails
 
-from penstock.dali.errors import MultiValuedParamNotSupported, TooLarge, UsageError
-from penstock.dali.params import Parameters, Part
+from penstock.dali.errors import MultiValuedParamNotSupported, Problem, TooLarge, UsageError
+from penstock.dali.params import Parameters, Part, upper_name
 from penstock.dali.values import parse_timestamp
-from penstock.edge.params import ParameterLimits, read_parameters
+from penstock.edge.params import ParameterLimits, read_parameters, require_known_coding
 from uws.core.job import Phase
 from uws.service.jobs import Given, NewJob, parse_action
 from uws.service.policy import parse_duration
 
 Control = Literal["PHASE", "DESTRUCTION", "EXECUTIONDURATION", "RUNID", "ACTION", "JOBTYPE", "TYPE"]
+_MOST_PROBLEMS = 20
+_NO_VALUE = "A value is true or false, a number, a text, or a list of these."
 CREATION: tuple[Control, ...] = ("PHASE", "DESTRUCTION", "EXECUTIONDURATION", "RUNID")
 
 
@@ -111,20 +114,30 @@ def _sorted_out(params: Parameters, control: tuple[Control, ...]) -> Order:
     values = {name: params.single(name) for name in control}
     return Order(
         control={name: value for name, value in values.items() if value is not None},
-        parameters=tuple((name, value) for name, value in params.items() if name.upper() not in control),
+        parameters=tuple((name, value) for name, value in params.items() if upper_name(name) not in control),
         parts=params.parts,
     )
 
 
-class _Parameter(pydantic.BaseModel):
+class ParameterGiven(pydantic.BaseModel):
+    """A parameter as the job's own JSON form has it."""
+
     model_config = pydantic.ConfigDict(extra="forbid", strict=True)
 
     id: str
     value: str
 
 
-class _Body(pydantic.BaseModel):
-    """A JSON body; names are those of the job's own JSON form."""
+Value = bool | int | float | str
+_Listed = Annotated[list[ParameterGiven], pydantic.Tag("list")]
+_Named = Annotated[dict[str, Value | list[Value]], pydantic.Tag("object")]
+
+
+class JobOrder(pydantic.BaseModel):
+    """The JSON body of a POST; names are those of the job's own JSON form.
+
+    `parameters` are a list of names and texts, or an object that fits the schema of the job type.
+    """
 
     model_config = pydantic.ConfigDict(extra="forbid", strict=True)
 
@@ -134,9 +147,22 @@ class _Body(pydantic.BaseModel):
     job_type: str | None = pydantic.Field(None, alias="jobType")
     execution_duration: int | None = pydantic.Field(None, alias="executionDuration")
     destruction: str | None = None
-    parameters: list[_Parameter] = []
+    parameters: Annotated[
+        _Listed | _Named, pydantic.Discriminator(lambda value: "list" if isinstance(value, list) else "object")
+    ] = []
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Return names and values as a form has them."""
+        if isinstance(self.parameters, list):
+            return tuple((each.id, each.value) for each in self.parameters)
+        return tuple(
+            (name, _text(each))
+            for name, value in self.parameters.items()
+            for each in (value if isinstance(value, list) else [value])
+        )
 
     def control(self) -> dict[Control, str]:
+        """Return what the body says of the job itself."""
         duration = None if self.execution_duration is None else str(self.execution_duration)
         never = "" if "destruction" in self.model_fields_set else None
         values: dict[Control, str | None] = {
@@ -151,23 +177,42 @@ class _Body(pydantic.BaseModel):
 
 
 async def _read_json(request: web.Request, limits: ParameterLimits) -> Order:
+    require_known_coding(request)
     data = bytearray()
     async for chunk in request.content.iter_any():
         data += chunk
         if len(data) > limits.max_form_bytes:
             raise TooLarge(f"The body is larger than {limits.max_form_bytes} bytes.")
     try:
-        body = _Body.model_validate_json(bytes(data))
+        body = JobOrder.model_validate_json(bytes(data))
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the body"
-        raise UsageError(f"{where}: {first['msg']}.") from error
+        problems = list(dict.fromkeys(map(_problem, error.errors())))[:_MOST_PROBLEMS]
+        message = " ".join(f"{problem.field or 'the body'}: {problem.description}" for problem in problems)
+        raise UsageError(message, problems=problems) from error
     query = _sorted_out(await read_parameters_of_query(request), CREATION)
     control, in_query = body.control(), dict(query.control)
     if twice := sorted(control.keys() & in_query.keys()):
         raise MultiValuedParamNotSupported(f"{twice[0]} is in the body and in the URL; say it once.")
-    pairs = tuple((parameter.id, parameter.value) for parameter in body.parameters)
-    return Order(control=control | in_query, parameters=(*query.parameters, *pairs))
+    return Order(control=control | in_query, parameters=(*query.parameters, *body.pairs()))
+
+
+def _text(value: Value) -> str:
+    """Return a value as a form has it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _problem(error: ErrorDetails) -> Problem:
+    """Return what is wrong; of a value that is none of the possible kinds, say so once."""
+    match error["loc"]:
+        case ("parameters", "object", name, *_):
+            return Problem(field=f"parameters.{name}", description=_NO_VALUE)
+        case ("parameters", str(), *rest):
+            where = ["parameters", *rest]
+        case plain:
+            where = [*plain]
+    return Problem(field=".".join(map(str, where)), description=f"{error['msg']}.")
 
 
 async def read_parameters_of_query(request: web.Request) -> Parameters:

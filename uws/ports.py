@@ -5,10 +5,10 @@ Other packages may import this module and `uws.app`, nothing else of UWS.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
@@ -23,12 +23,19 @@ from uws.core.phases import Effect
 FOREVER = datetime.max.replace(tzinfo=UTC)
 """The deadline of a job without one."""
 
-ParameterType = Literal["boolean", "integer", "real", "string", "timestamp", "uri", "interval", "circle", "polygon"]
+ParameterType = Literal[
+    "boolean", "integer", "real", "string", "timestamp", "uri", "interval", "circle", "polygon", "file"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterSpec:
-    """What a job type says of one parameter."""
+    """What a job type says of one parameter.
+
+    `minimum` and `maximum` bound numbers, both included. A parameter of type ``file`` takes an uploaded file, or its
+    content as text; `media_types` say which kinds of file make sense, and are not enforced. Without `hyphen_first` a
+    text that begins with a hyphen is refused: a command would take it for an option.
+    """
 
     name: str
     type: ParameterType = "string"
@@ -41,15 +48,34 @@ class ParameterSpec:
     maximum: float | None = None
     unit: str | None = None
     ucd: str | None = None
+    utype: str | None = None
+    media_types: tuple[str, ...] = ()
+    hyphen_first: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultSpec:
-    """What a job type says of one result."""
+    """What a job type says of one result, or, where it is `multiple`, of all whose ids are `id`-1, `id`-2 and so on."""
 
     id: str
-    media_type: str | None = None
+    media_types: tuple[str, ...] = ()
     description: str = ""
+    required: bool = True
+    multiple: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Defaults and limits of the jobs of one type; None leaves it to what the deployment allows, which holds anyway.
+
+    A duration of 0 is unlimited. `max_upload_bytes` bounds the files of one request together.
+    """
+
+    default_duration_s: int | None = None
+    max_duration_s: int | None = None
+    default_lifetime: timedelta | None = None
+    max_lifetime: timedelta | None = None
+    max_upload_bytes: int | None = None
 
 
 class ResultSink(Protocol):
@@ -92,6 +118,8 @@ class JobType:
     `run` raises a `ServiceError` to fail with a message for the owner: `ServiceUnavailable` makes the error transient.
     With `validate_at_creation` False parameters are checked when the job runs, as TAP demands (TAP 1.1 s2.7).
     `prepare` does once in a process what every job of the type would have to do; it opens nothing.
+    `roles` are groups, of which a caller needs one to create a job; everybody may where there are none. `docs` is the
+    URL of a page for people.
     """
 
     name: str
@@ -103,15 +131,22 @@ class JobType:
     results: tuple[ResultSpec, ...] = ()
     validate_at_creation: bool = True
     prepare: Callable[[], object] | None = None
+    limits: Limits = Limits()
+    roles: frozenset[str] = frozenset()
+    docs: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobQuery:
-    """Which jobs to list; None in `job_type` is any, `owners` None is everybody and (None,) the anonymous."""
+    """Which jobs to list; None in `job_type` is any, `owners` None is everybody and (None,) the anonymous.
+
+    `before` is the id after which a list goes on: only jobs that come later in it are wanted.
+    """
 
     filters: Filters
     job_type: str | None = None
     owners: tuple[str | None, ...] | None = None
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,14 +166,72 @@ class Due:
     destruction: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
+    """How many jobs one owner may have, those without an owner counting as one's; the one that joins them counts, too.
+
+    Counted are jobs in one of `phases`, of one type unless `job_type` is None, created after `since` unless that is
+    None.
+    """
+
+    most: int
+    phases: frozenset[Phase]
+    job_type: str | None = None
+    since: datetime | None = None
+
+
+class OverCap(Exception):
+    """A job was not kept, or not changed, because of a cap.
+
+    Parameters
+    ----------
+    cap
+        The first that does not hold.
+    """
+
+    def __init__(self, cap: Cap) -> None:
+        super().__init__(cap)
+        self.cap = cap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Creation:
+    """What is remembered of a creation that must not happen twice.
+
+    `key` tells which, `fingerprint` what was asked for; neither can be turned back into what a client sent.
+    """
+
+    key: str
+    fingerprint: str
+    job_id: str
+    time: datetime
+
+
 class JobStore(Protocol):
     """Where jobs are kept: the truth about every one of them.
 
     Every method may raise `ServiceUnavailable` when the store cannot be reached.
     """
 
-    async def create(self, job: Job) -> None:
-        """Keep a new job; one that is QUEUED waits for an executor from now on."""
+    async def create(self, job: Job, *, caps: Sequence[Cap] = (), creation: Creation | None = None) -> bool:
+        """Keep a new job; one that is QUEUED waits for an executor from now on.
+
+        Returns False, and does nothing, where a creation of the same key is remembered already. However many jobs come
+        at once, caps hold.
+
+        Raises
+        ------
+        OverCap
+            The owner has as many jobs as a cap allows.
+        """
+        ...
+
+    async def creation(self, key: str) -> Creation | None:
+        """Return what is remembered under a key."""
+        ...
+
+    async def forget_creations(self, before: datetime) -> None:
+        """Forget the creations that are older."""
         ...
 
     async def get(self, job_id: str) -> Job | None:
@@ -149,15 +242,28 @@ class JobStore(Protocol):
         """Return the jobs, newest first: in the descending order of ids."""
         ...
 
-    async def change(self, before: Job, after: Job, effects: frozenset[Effect]) -> bool:
+    async def change(self, before: Job, after: Job, effects: frozenset[Effect], *, caps: Sequence[Cap] = ()) -> bool:
         """Write `after` if the job still is as `before` says, and with it the effects that must not be lost.
 
-        Returns False, and does nothing, where somebody else changed the job in between.
+        Returns False, and does nothing, where somebody else changed the job in between. However many jobs change at
+        once, caps hold.
+
+        Raises
+        ------
+        OverCap
+            The owner would have more jobs than a cap allows.
         """
         ...
 
-    async def heartbeat(self, dispatch: Dispatch, lease: Lease, info: Mapping[str, Any] | None) -> datetime | None:
-        """Extend the lease of a running attempt and keep what it says of its progress.
+    async def heartbeat(
+        self,
+        dispatch: Dispatch,
+        lease: Lease,
+        info: Mapping[str, Any] | None,
+        *,
+        results: Sequence[JobResult] | None = None,
+    ) -> datetime | None:
+        """Extend the lease of a running attempt and keep what it says of its progress and results, if it does.
 
         Returns the instant at which it must end, `FOREVER` if nothing limits it, None where the attempt is lost.
         """
@@ -165,6 +271,10 @@ class JobStore(Protocol):
 
     async def take(self, limit: int, *, now: datetime, stale: datetime) -> Sequence[Dispatch]:
         """Return attempts to start that nobody has taken since `stale`, oldest first, and mark them as taken."""
+        ...
+
+    async def offered(self) -> int:
+        """Return how many attempts were taken by executors and wait to be claimed."""
         ...
 
     async def to_discard(self) -> Sequence[str]:
@@ -183,6 +293,18 @@ class JobStore(Protocol):
         """Return when something comes due next; None if nothing will."""
         ...
 
+    async def attempts(self, job_ids: Sequence[str]) -> Mapping[str, int]:
+        """Return the present attempt of each of the jobs that exist."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """How much is kept of an attempt."""
+
+    files: int = 0
+    size_bytes: int = 0
+
 
 class ResultStore(Protocol):
     """Where the bytes of results and uploads are kept; `blob` names them."""
@@ -191,24 +313,50 @@ class ResultStore(Protocol):
         """Keep an uploaded file with the job and return its blob."""
         ...
 
+    def spool(self) -> Path:
+        """Return a directory for files on their way here, on the same disk; it need not exist."""
+        ...
+
     async def prepare(self, job_id: str, attempt: int) -> None:
-        """Make room for the results of an attempt and remove those of earlier ones."""
+        """Make room for the results of an attempt and remove those of earlier ones; twice is as once."""
         ...
 
     def create(self, job_id: str, attempt: int, number: int) -> tuple[str, BinaryIO]:
         """Open the `number`-th result of an attempt for writing; return its blob and the file."""
         ...
 
+    async def receive(self, dispatch: Dispatch, number: int, chunks: AsyncIterator[bytes], *, sha256: str) -> None:
+        """Keep the `number`-th result of an attempt as a worker sends it; raises `UsageError` if its digest is wrong.
+
+        Raises `NotFound` where `prepare` was not called, `ServiceUnavailable` where it cannot be stored.
+        """
+        ...
+
+    def received(self, dispatch: Dispatch, number: int, *, sha256: str) -> tuple[str, int]:
+        """Return the blob and the size in bytes of a result that was received; raises `NotFound` if it was not."""
+        ...
+
+    async def held(self, dispatch: Dispatch, number: int, *, sha256: str) -> Held:
+        """Return what was received of an attempt, and what is arriving, apart from that very result."""
+        ...
+
     def path(self, blob: str) -> Path:
         """Return where the bytes are."""
         ...
 
-    async def discard_results(self, job_id: str) -> None:
-        """Remove all results of the job and keep its uploads."""
+    async def discard_results(self, job_id: str, attempts: frozenset[int] | None = None) -> None:
+        """Remove all results of the job, or those of some attempts, and keep its uploads."""
         ...
 
     async def discard(self, job_id: str) -> None:
         """Remove everything of the job."""
+        ...
+
+    def at_rest(self, before: datetime) -> AsyncIterator[Mapping[str, frozenset[int]]]:
+        """Yield jobs that have had files since `before`, some at a time, with the attempts that have results.
+
+        Uploads that were given up by then are removed on the way.
+        """
         ...
 
 
@@ -278,9 +426,18 @@ class JobReports(Protocol):
         ...
 
     async def heartbeat(
-        self, dispatch: Dispatch, worker: str, info: Mapping[str, Any] | None = None
+        self,
+        dispatch: Dispatch,
+        worker: str,
+        info: Mapping[str, Any] | None = None,
+        *,
+        results: Sequence[JobResult] | None = None,
     ) -> datetime | None:
-        """Extend the lease; return when the attempt must end at the latest, `FOREVER` or None when it is lost."""
+        """Extend the lease; return when the attempt must end at the latest, `FOREVER` or None when it is lost.
+
+        `info` and `results` are all that there is by now, None where nothing is new; results that are finished are
+        published while the job runs (UWS 1.1 s2.1.3).
+        """
         ...
 
     async def complete(self, dispatch: Dispatch, results: Sequence[JobResult]) -> bool:
@@ -314,12 +471,16 @@ class Executor(Protocol):
         """Return how many more attempts it takes now."""
         ...
 
+    async def waiting(self) -> int:
+        """Return how many of the attempts that it was given still wait to begin, wherever they do."""
+        ...
+
     async def start(self, dispatch: Dispatch) -> None:
         """Start an attempt; starting it twice is harmless, since only one can claim it."""
         ...
 
     async def stop(self, job_id: str) -> None:
-        """Stop whatever runs for the job, its descendants too, and return when they are gone."""
+        """Stop whatever runs here for the job, its descendants too, and return when they are gone."""
         ...
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -11,27 +12,36 @@ from aiohttp import web
 
 from penstock.auth.middleware import principal_of
 from penstock.dali.errors import Forbidden, NotFound, ServiceError, UsageError
-from penstock.dali.media import Document, negotiate_document
-from penstock.dali.params import Parameters
+from penstock.dali.media import NEGOTIATED_BY, Document, negotiate_document
+from penstock.dali.params import Parameters, upper_name
 from penstock.dali.values import format_timestamp
 from penstock.edge.errors import ErrorRenderer
 from penstock.edge.files import ServedFile, serve_file
 from penstock.edge.params import ParameterLimits, read_parameters
+from penstock.edge.streaming import stream
 from penstock.edge.urls import Urls
 from uws.core import json, xml
+from uws.core.document import JobDocument
 from uws.core.filters import parse_filters
 from uws.core.job import Job, JobParameter, Phase
 from uws.core.wait import parse_wait
 from uws.orders import CREATION, Control, Order, parse_destruction, read_order
 from uws.ports import JobType
-from uws.representations import describe, html
+from uws.representations import describe
+from uws.representations.event_stream import send_events
+from uws.representations.job_list_page import job_list_page, parse_list_form
+from uws.representations.job_page import job_page
+from uws.representations.list_stream import json_list, xml_list
+from uws.representations.secrecy import guard
 from uws.service.access import Access
+from uws.service.idempotency import HEADER as KEY_HEADER
+from uws.service.idempotency import parse_key
 from uws.service.jobs import Given, JobService, parse_action
 from uws.service.policy import parse_duration
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _XML = {"xml": "application/xml", "text-xml": "text/xml"}
-_LIVE = {"Cache-Control": "no-store", "Vary": "Accept"}
+_LIVE = {"Cache-Control": "no-store", "Vary": NEGOTIATED_BY}
 _JOB_CONTROL: tuple[Control, ...] = ("PHASE", "DESTRUCTION", "EXECUTIONDURATION", "RUNID", "ACTION")
 
 
@@ -64,6 +74,8 @@ class JobListResource:
     def __init__(self, service: JobService, settings: JobListSettings) -> None:
         self._service = service
         self._settings = settings
+        # Validators of DALI services in use warn of any namespace they do not know, that of the checksums too.
+        self._tells_checksums = not settings.dali
 
     def add_to(self, app: web.Application, path: str) -> None:
         """Add the resources below `path`; every one answers with and without a slash at its end."""
@@ -75,6 +87,7 @@ class JobListResource:
             f"{job}/executionduration": self.show_duration,
             f"{job}/destruction": self.show_destruction,
             f"{job}/error": self.show_error,
+            f"{job}/events": self.show_events,
             f"{job}/quote": self.show_quote,
             f"{job}/owner": self.show_owner,
             f"{job}/results": self.show_results,
@@ -90,6 +103,7 @@ class JobListResource:
             f"{job}/destruction": self.set_destruction,
             f"{job}/parameters": self.update_parameters,
         }
+        app.on_response_prepare.append(guard)
         for ending in ("", "/"):
             for place, handler in get.items():
                 app.router.add_get(place + ending, handler)
@@ -99,30 +113,31 @@ class JobListResource:
             app.router.add_put(f"{job}/parameters/{{name}}{ending}", self.put_parameter)
 
     async def list_jobs(self, request: web.Request) -> web.StreamResponse:
-        """List the jobs that the caller may see."""
+        """List the jobs that the caller may see (UWS 1.1 s2.1.1)."""
         params = await read_parameters(request)
-        form = _form(request, params)
-        jobs = await self._service.list_jobs(parse_filters(params), self._access(request))
-        url = self._list_url(request)
-        document = describe.job_list(jobs, url)
-        match form:
-            case "json":
-                return _json(json.jobs_to_json(document) | {"_links": {"self": url}})
-            case "html":
-                return _live(html.list_page(document, url))
-            case _:
-                return _xml(xml.jobs_to_xml(document), form)
+        form, url = _form(request, params), self._list_url(request)
+        if form == "html":
+            return await self._list_page(request, params, url)
+        pages = self._service.pages(parse_filters(params), self._access(request))
+        if form == "json":
+            return await stream(request, json_list(pages, url), content_type="application/json", headers=_LIVE)
+        content_type = f"{_XML.get(form, 'application/xml')}; charset=UTF-8"
+        return await stream(request, xml_list(pages, url), content_type=content_type, headers=_LIVE)
 
     async def create(self, request: web.Request) -> web.StreamResponse:
-        """Create a job and redirect to it (UWS 1.1 s2.2.3.1)."""
+        """Create a job, one for each Idempotency-Key, and redirect to it (UWS 1.1 s2.2.3.1)."""
         access = self._access(request)
         fixed = self._settings.job_type
         naming: tuple[Control, ...] = () if fixed else ("JOBTYPE",)
         order = await read_order(request, self._settings.limits, (*CREATION, *naming))
         if fixed is None and "JOBTYPE" not in order.control:
             order = _with_type(order)
-        job = await self._service.create(order.new_job(fixed or order.need("JOBTYPE")), access)
-        return _see_other(f"{self._list_url(request)}/{job.id}")
+        new, key = order.new_job(fixed or order.need("JOBTYPE")), parse_key(request.headers.getall(KEY_HEADER, ()))
+        if key is None:
+            job_id = (await self._service.create(new, access)).id
+        else:
+            job_id = await self._service.create_once(new, access, key)
+        return _see_other(f"{self._list_url(request)}/{job_id}")
 
     async def show_job(self, request: web.Request) -> web.StreamResponse:
         """Show a job; WAIT blocks until its phase changes (UWS 1.1 s2.2.1.2)."""
@@ -131,13 +146,14 @@ class JobListResource:
         job_id = request.match_info["job_id"]
         job = await (self._service.get(job_id, access) if wish is None else self._service.wait(job_id, wish, access))
         url = self._job_url(request)
-        document = describe.job_document(job, url, self._type_of(job))
+        document = self._document(job, url)
         match form:
             case "json":
                 hints = {"_links": describe.links(job, url), "_actions": describe.actions(job.phase)}
                 return _json(json.job_to_json(document) | hints)
             case "html":
-                return _live(html.job_page(document, url))
+                job_type = self._type_of(job)
+                return _live(job_page(document, url, name=job_type.title if job_type else job.type))
             case _:
                 return _xml(xml.job_to_xml(document), form)
 
@@ -195,11 +211,11 @@ class JobListResource:
         return await _atom(request, "quote", None if time is None else format_timestamp(time))
 
     async def show_owner(self, request: web.Request) -> web.StreamResponse:
-        """Show whose job it is."""
+        """Show whose job it is (UWS 1.1 s2.1.8)."""
         return await _atom(request, "ownerId", (await self._job(request)).owner)
 
     async def show_error(self, request: web.Request) -> web.StreamResponse:
-        """Show why the job failed, with status 200 (DALI 1.2 s5.2)."""
+        """Show why the job failed, with status 200 (DALI 1.2 s5.2, UWS 1.1 s2.2.2.5)."""
         job = await self._job(request)
         if job.error is None:
             raise NotFound(f"The job is {job.phase} and has no error.")
@@ -207,22 +223,26 @@ class JobListResource:
         response.headers.update(_LIVE)
         return response
 
+    async def show_events(self, request: web.Request) -> web.StreamResponse:
+        """Tell of every change of the job as server-sent events, until it is over."""
+        url = self._job_url(request)
+        async with aclosing(self._service.follow(*self._target(request), self._access(request))) as news:
+            return await send_events(request, news, lambda job: self._document(job, url))
+
     async def show_results(self, request: web.Request) -> web.StreamResponse:
         """List the results (UWS 1.1 s2.2.2.3)."""
         job, form = await self._job(request), _form(request, await read_parameters(request))
-        items = describe.result_items(job, self._job_url(request))
+        items = describe.result_items(job, self._job_url(request), checksums=self._tells_checksums)
         if form == "json":
             return _json({"results": list(map(json.result_to_json, items))})
         return _xml(xml.results_to_xml(items), form)
 
     async def show_result(self, request: web.Request) -> web.StreamResponse:
-        """Send a result."""
+        """Send a result, which nobody can change (UWS 1.1 s2.1.10, DALI 1.2 s5.1)."""
         job, wanted = await self._job(request), request.match_info["result_id"]
         for result in job.results:
             if result.id == wanted:
-                path = self._service.results.path(result.blob)
-                file = ServedFile(path=path, media_type=result.media_type, checksum=result.blob.replace("/", "-"))
-                return await serve_file(request, file)
+                return await serve_file(request, describe.result_file(result, self._service.results.path(result.blob)))
         raise NotFound(f"The job is {job.phase} and has no result {wanted[:60]!r}.")
 
     async def show_parameters(self, request: web.Request) -> web.StreamResponse:
@@ -257,7 +277,7 @@ class JobListResource:
             value = (await request.read()).decode()
         except UnicodeDecodeError as error:
             raise UsageError("The value of a parameter is UTF-8 text.") from error
-        given = Given(run_id=value) if name.upper() == "RUNID" else Given(parameters=((name, value),))
+        given = Given(run_id=value) if upper_name(name) == "RUNID" else Given(parameters=((name, value),))
         await self._service.update_parameters(*self._target(request), given, self._access(request))
         return _see_other(self._job_url(request))
 
@@ -277,6 +297,13 @@ class JobListResource:
             change = self._service.run if parse_action(action) is Phase.QUEUED else self._service.abort
             await change(*target, access)
 
+    async def _list_page(self, request: web.Request, params: Parameters, url: str) -> web.StreamResponse:
+        wish, access = parse_list_form(params), self._access(request)
+        jobs = await self._service.list_jobs(wish.filters_and_one, access)
+        types_url = None if self._settings.job_type else f"{url.rpartition('/')[0]}/jobtypes"
+        hidden = access.caller.anonymous and not self._service.policy.lists_anonymous
+        return _live(job_list_page(jobs, wish, url, types_url=types_url, hidden=hidden))
+
     def _access(self, request: web.Request) -> Access:
         return Access(caller=principal_of(request), job_type=self._settings.job_type)
 
@@ -285,6 +312,9 @@ class JobListResource:
 
     def _target(self, request: web.Request) -> tuple[str]:
         return (request.match_info["job_id"],)
+
+    def _document(self, job: Job, url: str) -> JobDocument:
+        return describe.job_document(job, url, self._type_of(job), checksums=self._tells_checksums)
 
     def _type_of(self, job: Job) -> JobType | None:
         return self._service.job_types.get(job.type)
@@ -309,10 +339,10 @@ class JobError(ServiceError):
 
 def _with_type(order: Order) -> Order:
     """Take TYPE for the type of the job where JOBTYPE is not given."""
-    named = [value for name, value in order.parameters if name.upper() == "TYPE"]
+    named = [value for name, value in order.parameters if upper_name(name) == "TYPE"]
     if len(named) != 1:
         raise UsageError("Say once with JOBTYPE which type of job to create; /uws/jobtypes lists them.")
-    rest = tuple((name, value) for name, value in order.parameters if name.upper() != "TYPE")
+    rest = tuple((name, value) for name, value in order.parameters if upper_name(name) != "TYPE")
     return Order(control={**order.control, "JOBTYPE": named[0]}, parameters=rest, parts=order.parts)
 
 
@@ -324,7 +354,7 @@ def _form(request: web.Request, params: Parameters, *, atom: bool = False) -> Do
 
 def _pick(job: Job, request: web.Request) -> JobParameter:
     name = request.match_info["name"]
-    found = [parameter for parameter in job.parameters if parameter.id.upper() == name.upper()]
+    found = [parameter for parameter in job.parameters if upper_name(parameter.id) == upper_name(name)]
     item = request.query.get("item", "1")
     if not (item.isascii() and item.isdigit()) or not 0 < int(item[:9]) <= len(found):
         raise NotFound(f"The job has no parameter {name[:60]!r}.")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from penstock.clock import utc_now
 from penstock.context import complete_settings_type
 from penstock.host import open_resources
 from penstock.log import configure_logging
@@ -57,11 +57,10 @@ def make_worker(
 ) -> Worker:
     """Put together what an attempt needs; `opened` gives resources to a job that asks for them."""
     return Worker(
-        name=f"{socket.gethostname()}:{os.getpid()}",
+        name=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",  # containers share names and numbers
         reports=reports,
         results=results_of(settings),
         job_types=job_types,
         open_resources=opened,
-        clock=utc_now,
         lease_s=settings.section(UwsSettings).lease_s,
     )

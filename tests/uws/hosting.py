@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -29,7 +30,7 @@ from penstock.migrations import upgrade
 from penstock.service import Resources
 from penstock.settings import Settings, settings_type
 from uws.app import make_app, mount_job_list, open_jobs
-from uws.ports import Dispatch, JobContext, JobType, ParameterSpec
+from uws.ports import Dispatch, ExecutorOpener, JobContext, JobType, ParameterSpec
 from uws.service.jobs import JobService
 from uws.settings import UwsSettings
 from uws.worker.jobtypes import ECHO, FAIL, SLEEP
@@ -106,6 +107,26 @@ async def _crash(context: JobContext) -> None:
     raise RuntimeError("secret innards")
 
 
+async def _part(context: JobContext) -> None:
+    """Finish one result, begin another, tell who we are, and go on for ever."""
+    async with context.result("part", "text/plain") as result:
+        await result.write(b"finished")
+    async with context.result("half", "text/plain") as result:
+        await result.write(b"begun")
+        await context.progress(0.5, str(os.getpid()))
+        await asyncio.sleep(600)
+
+
+async def _fill(context: JobContext) -> None:
+    """Finish a small result, then write one for which there is no room."""
+    async with context.result("small", "text/plain") as result:
+        await result.write(b"fits")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))  # a disk of our own that is full soon
+    async with context.result("large", "text/plain") as result:
+        for _ in range(100):
+            await result.write(bytes(10_000))
+
+
 async def _copy(context: JobContext) -> None:
     """Copy an uploaded part into the result."""
     name = (context.parameters.single("UPLOAD") or "").partition("param:")[2]
@@ -129,6 +150,8 @@ JOB_TYPES: Mapping[str, JobType] = {
         _type("spawn", _spawn, "LEAVE"),
         _type("die", _die, "UNTIL"),
         _type("crash", _crash),
+        _type("part", _part),
+        _type("fill", _fill),
         _type("copy", _copy, validate_at_creation=False),
     )
 }
@@ -168,12 +191,17 @@ class Tokens:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, database_url: str | None = None, *, authenticator: Authenticator | None = None, **own: Any
+    folder: Path,
+    database_url: str | None = None,
+    *,
+    authenticator: Authenticator | None = None,
+    open_executor: ExecutorOpener = open_local,
+    **own: Any,
 ) -> AsyncIterator[tuple[web.Application, JobService]]:
     """Give an application with /uws and a DALI list /tap/async of the type copy."""
     settings = make_settings(folder, database_url, **own)
     async with open_resources(settings, authenticator=authenticator) as resources:
-        service = await open_jobs(resources, job_types=JOB_TYPES, open_executor=open_local)
+        service = await open_jobs(resources, job_types=JOB_TYPES, open_executor=open_executor)
         root = new_service_app(votable_error)
         uws = make_app(resources, service)
         root.add_subapp("/uws", uws)

@@ -11,9 +11,9 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from pyvo.dal.tap import AsyncTAPJob
 from pyvo.io.uws import parse_job, parse_job_list
-from vo_models.uws.models import JobSummary, Parameters
+from vo_models.uws.models import Jobs, JobSummary, Parameter, Parameters
 
-from tests.uws.builders import make_job
+from tests.uws.builders import instant, make_job
 from tests.uws.hosting import serving
 from uws.core import xml
 from uws.core.job import Phase
@@ -38,13 +38,39 @@ def test_pyvo_reads_a_job_list() -> None:
     assert [job.phase for job in read] == [phase.value for phase in Phase]
 
 
+class EchoParameters(Parameters):
+    """The parameters of an echo job; vo-models finds them by the names of its fields."""
+
+    MESSAGE: Parameter | None = None
+
+
 @pytest.mark.parametrize("phase", list(Phase))
 def test_vo_models_reads_a_job_in_every_phase(phase: Phase) -> None:
-    job = make_job(phase, owner="alice")
-    read: Any = JobSummary[Parameters].from_xml(xml.job_to_xml(job_document(job, URL, None)))
-    assert (read.job_id, read.phase, read.owner_id) == (job.id, phase.value, "alice")
-    assert read.execution_duration == 60
-    assert [result.id for result in read.results.results or []] == [result.id for result in job.results]
+    job = make_job(phase, owner="alice", run_id="r", quote=instant(60))
+    read: Any = JobSummary[EchoParameters].from_xml(xml.job_to_xml(job_document(job, URL, None)))
+    assert (read.job_id, read.phase, read.owner_id, read.run_id) == (job.id, phase.value, "alice", "r")
+    assert (read.execution_duration, read.version) == (60, "1.1")
+    times = (read.quote, read.creation_time, read.start_time, read.end_time, read.destruction)
+    assert times == (job.quote, job.creation_time, job.start_time, job.end_time, job.destruction)
+    assert read.parameters.MESSAGE.value == "hello"
+    found = [(each.id, each.href, each.size, each.mime_type) for each in read.results.results or []]
+    assert found == [(each.id, f"{URL}/results/{each.id}", each.size_bytes, each.media_type) for each in job.results]
+    summary = read.error_summary
+    assert (summary and (summary.type, summary.message, summary.has_detail)) == (
+        job.error and (job.error.type, job.error.message, job.error.has_detail)
+    )
+
+
+def test_vo_models_reads_a_job_list() -> None:
+    jobs = [make_job(phase, run_id="r", owner="alice") for phase in Phase]
+    read: Any = Jobs.from_xml(xml.jobs_to_xml(job_list(jobs, "https://penstock.example/uws/jobs")))
+    assert read.version == "1.1"
+    assert [
+        (each.job_id, each.phase, each.run_id, each.owner_id, each.creation_time, each.href) for each in read.jobref
+    ] == [
+        (job.id, job.phase.value, "r", "alice", job.creation_time, f"https://penstock.example/uws/jobs/{job.id}")
+        for job in jobs
+    ]
 
 
 async def test_pyvo_runs_a_job_and_deletes_it(tmp_path: Path) -> None:

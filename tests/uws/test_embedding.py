@@ -38,6 +38,7 @@ def test_the_types_for_trying_out_are_installed() -> None:
     assert {"echo", "sleep", "fail"} <= set(installed_job_types())
 
 
+@pytest.mark.requirement("U-037", "U-039", "SS-05")
 @pytest.mark.parametrize(
     ("authenticator", "methods"),
     [("anonymous", ()), ("oidc", (None, "ivo://ivoa.net/sso#OAuth"))],

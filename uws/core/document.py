@@ -13,7 +13,7 @@ from typing import Any
 
 from uws.core.job import ErrorSummary, Phase
 
-VERSION = "1.1"
+VERSION = "1.1"  # on the roots of jobs and job lists (UWS 1.1 s2.2.1.1)
 
 
 class Absent(Enum):

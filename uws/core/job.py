@@ -33,6 +33,9 @@ class Phase(StrEnum):
 FINAL = frozenset({Phase.COMPLETED, Phase.ERROR, Phase.ABORTED, Phase.ARCHIVED})
 """Phases in which nothing runs and nothing will."""
 
+RUNNING = frozenset({Phase.EXECUTING, Phase.SUSPENDED})
+"""Phases in which a worker has the job."""
+
 ErrorType = Literal["transient", "fatal"]
 
 
@@ -51,17 +54,18 @@ class JobParameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
-    """A published result; `blob` names its stored bytes."""
+    """A published result; `blob` names its stored bytes, `sha256` is their digest in hexadecimal, where it is known."""
 
     id: str
     blob: str
     size_bytes: int
     media_type: str
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorSummary:
-    """Why a job failed: `message` for its owner, `has_detail` where /error says more (UWS 1.1 s2.1.7)."""
+    """Why a job failed: `message` for its owner, `has_detail` where /error says more (UWS 1.1 s2.1.7, s2.2.2.5)."""
 
     type: ErrorType
     message: str
@@ -78,7 +82,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Everything that is known of one job.
+    """Everything that is known of one job (UWS 1.1 s2.1.2); it has an owner only if its caller was known (s2.1.8).
 
     `attempt` counts how often the job was queued to run; whatever a worker reports is fenced by it.
     `version` counts changes; the store compares it before it writes. Times are UTC, cut to milliseconds.

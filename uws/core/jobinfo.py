@@ -1,30 +1,32 @@
 """jobInfo: a JSON object as XML elements, and back (UWS 1.1 s2.2.2.2 leaves its content to the service).
 
-Each member is an element of our namespace, nested objects are nested elements. What a plain string is not is said by
+Each member is an element without a namespace, nested objects are nested elements. What a plain string is not is said by
 attributes: ``type`` is number, boolean, null, object or array; ``array="true"`` marks an item of an array, which
 repeats its element; an array without items, or within another, is one element of ``type="array"``. A name that is no
 XML name is escaped as ``_xHHHH_``. A string that XML cannot carry is a JSON string, with ``type="json"``.
 
-Elements of other services are kept as they are, as canonical XML: ``{"$xml": ["<a/>"]}``.
+Whatever other services write is read as members where these would be written as the same XML again; anything else is
+kept as it is, as canonical XML: ``{"$xml": ["<a:b xmlns:a=\\"urn:a\\"/>"]}``.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+import orjson
 from lxml import etree
 
 from penstock.dali.errors import UsageError
 from uws.core.text import is_xml_text
 
-NAMESPACE = "urn:penstock:jobinfo"
 FOREIGN = "$xml"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
 _ESCAPE = re.compile(r"_x([0-9a-f]{4,6})_")
 _ITEM = "item"
+_MOST_LEVELS = 200  # these functions call themselves for each level
 
 
 def fill_info(element: etree._Element, info: Mapping[str, Any]) -> None:
@@ -37,15 +39,71 @@ def fill_info(element: etree._Element, info: Mapping[str, Any]) -> None:
 
 
 def read_info(element: etree._Element) -> dict[str, Any]:
-    """Read a jobInfo element."""
+    """Read a jobInfo element.
+
+    Raises
+    ------
+    UsageError
+        It is nested too deeply.
+    """
+    if sum(1 for _ in _levels([element], list)) > _MOST_LEVELS:
+        raise _too_deep()
     children = list(element.iterchildren(etree.Element))
-    if any(etree.QName(child).namespace != NAMESPACE for child in children):
-        return {
-            FOREIGN: [
-                etree.tostring(child, method="c14n", exclusive=True, with_tail=False).decode() for child in children
-            ]
-        }
-    return _read_object(children)
+    for child in children:
+        _strip(child)
+    try:
+        info = orjson.loads(orjson.dumps(_read_object(children)))  # numbers and texts may be none of JSON
+        require_shallow(info)
+        again = etree.Element(element.tag)
+        fill_info(again, info)
+    except (UsageError, ValueError, TypeError):
+        return {FOREIGN: _canonical(children)}
+    return info if _canonical(again) == _canonical(children) else {FOREIGN: _canonical(children)}
+
+
+def require_shallow(info: Mapping[str, Any]) -> None:
+    """See that a jobInfo can be written.
+
+    Raises
+    ------
+    UsageError
+        It is nested too deeply.
+    """
+    if sum(1 for _ in _levels([info], _inner)) > _MOST_LEVELS:
+        raise _too_deep()
+
+
+def _levels(here: list[Any], inner: Callable[[Any], Iterable[Any]]) -> Iterator[None]:
+    """Yield once for each level below."""
+    while here := [child for each in here for child in inner(each)]:
+        yield None
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    match value:
+        case Mapping():
+            return value.values()
+        case list():
+            return value
+        case _:
+            return ()
+
+
+def _too_deep() -> UsageError:
+    return UsageError(f"The jobInfo is nested more than {_MOST_LEVELS} levels deep.")
+
+
+def _strip(element: etree._Element) -> None:
+    """Leave out the white space between elements."""
+    for each in element.iter(etree.Element):
+        if len(each) and not (each.text or "").strip():
+            each.text = None
+        if each is not element and not (each.tail or "").strip():
+            each.tail = None
+
+
+def _canonical(elements: Iterable[etree._Element]) -> list[str]:
+    return [etree.tostring(each, method="c14n", exclusive=True, with_tail=False).decode() for each in elements]
 
 
 def is_foreign(info: Mapping[str, Any]) -> bool:
@@ -69,7 +127,7 @@ def _add_member(parent: etree._Element, name: str, value: Any) -> None:
 
 
 def _add(parent: etree._Element, name: str, value: Any) -> etree._Element:
-    element = etree.SubElement(parent, f"{{{NAMESPACE}}}{_escape(name)}")
+    element = etree.SubElement(parent, _escape(name))
     match value:
         case str() if is_xml_text(value):
             element.text = value

@@ -150,20 +150,20 @@ class Complete:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The attempt failed; results are what it had finished by then."""
+    """The attempt failed; results are what it had finished by then, None where nobody can tell more than is known."""
 
     attempt: int
     error: ErrorSummary
-    results: tuple[JobResult, ...] = ()
+    results: tuple[JobResult, ...] | None = None
     kind: ClassVar = Kind.FAIL
 
 
 @dataclass(frozen=True, slots=True)
 class Overrun:
-    """The attempt has used up executionDuration."""
+    """The attempt has used up executionDuration; what it had finished stays (UWS 1.1 s2.1.4)."""
 
     attempt: int
-    results: tuple[JobResult, ...] = ()
+    results: tuple[JobResult, ...] | None = None
     kind: ClassVar = Kind.OVERRUN
 
 
@@ -279,6 +279,10 @@ TABLE: Mapping[Kind, Mapping[Phase, Rule]] = {
 }
 
 
+STARTS = frozenset(phase for phase, rule in TABLE[Kind.RUN].items() if rule is _START)
+"""Phases in which PHASE=RUN queues the job, or holds it where it cannot be queued (UWS 1.1 s2.1.3)."""
+
+
 class Refused(Forbidden):
     """The phase of the job does not allow what was asked for (UWS 1.1 s2.2)."""
 
@@ -366,9 +370,9 @@ def _reported(job: Job, event: WorkerEvent, now: datetime) -> dict[str, Any]:
         case Complete(results=results):
             return _ended(now) | {"results": results}
         case Fail(error=error, results=results):
-            return _ended(now) | {"error": error, "results": results}
+            return _ended(now) | {"error": error, "results": job.results if results is None else results}
         case Overrun(results=results):
-            return _ended(now) | {"error": _overrun(job), "results": results}
+            return _ended(now) | {"error": _overrun(job), "results": job.results if results is None else results}
         case Revive():
             return _queued(job, now)
         case _:
@@ -377,7 +381,7 @@ def _reported(job: Job, event: WorkerEvent, now: datetime) -> dict[str, Any]:
 
 def _queued(job: Job, now: datetime) -> dict[str, Any]:
     attempt, latest = job.attempt + 1, quote(now, job.execution_duration_s)
-    return {"attempt": attempt, "start_time": None, "lease": None, "info": {}, "quote": latest}
+    return {"attempt": attempt, "start_time": None, "lease": None, "info": {}, "quote": latest, "results": ()}
 
 
 def _ended(now: datetime) -> dict[str, Any]:

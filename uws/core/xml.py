@@ -6,15 +6,16 @@ order of the schema; those that a job must have are always there, nil where noth
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from copy import copy
+from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
 
 from penstock.dali.errors import UsageError
 from uws.core.document import ABSENT, JobDocument, JobList, JobRef, Nillable, ParameterItem, ResultItem
 from uws.core.job import ErrorSummary, Phase
-from uws.core.jobinfo import NAMESPACE as INFO
-from uws.core.jobinfo import fill_info, is_foreign, read_info
+from uws.core.jobinfo import fill_info, read_info
 
 UWS = "http://www.ivoa.net/xml/UWS/v1.0"
 XLINK = "http://www.w3.org/1999/xlink"
@@ -23,47 +24,57 @@ CUSTOM = "urn:uwscustom"
 _NSMAP = {"uws": UWS, "xlink": XLINK, "xsi": XSI}
 _HREF = f"{{{XLINK}}}href"
 _NIL = f"{{{XSI}}}nil"
+_LINE_END = {"\r": "&#13;"}  # a parser would read a bare one as another character
 _BOOLEANS = {None: None, True: "true", False: "false"}
 
 
 def job_to_xml(job: JobDocument) -> bytes:
     """Write a job document (UWS 1.1 s2.2.2.2)."""
-    nsmap = _NSMAP | {"uwsc": CUSTOM} if any(result.custom for result in job.results) else _NSMAP
-    root = etree.Element(_uws("job"), nsmap=nsmap)
+    root = copy(_CUSTOM_JOB if any(result.custom for result in job.results) else _JOB)
     _set(root, "version", job.version)
-    _text(root, "jobId", job.job_id)
-    _optional(root, "runId", job.run_id)
-    _nillable(root, "ownerId", job.owner_id)
-    _text(root, "phase", job.phase.value)
-    _nillable(root, "quote", job.quote)
-    _optional(root, "creationTime", job.creation_time)
-    _nillable(root, "startTime", job.start_time)
-    _nillable(root, "endTime", job.end_time)
-    _text(root, "executionDuration", str(job.execution_duration))
-    _nillable(root, "destruction", job.destruction)
+    values = (
+        job.job_id,
+        _present(job.run_id),
+        job.owner_id,
+        job.phase.value,
+        job.quote,
+        _present(job.creation_time),
+        job.start_time,
+        job.end_time,
+        str(job.execution_duration),
+        job.destruction,
+    )
+    for element, value in zip(list(root), values, strict=True):
+        _fill(element, value)
     if job.parameters is not None:
         _fill_parameters(etree.SubElement(root, _uws("parameters")), job.parameters)
     _fill_results(etree.SubElement(root, _uws("results")), job.results)
     if job.error is not None:
         _add_error(root, job.error)
     if job.info is not None:
-        nsmap = {} if is_foreign(job.info) else {"i": INFO}
-        fill_info(etree.SubElement(root, _uws("jobInfo"), nsmap=nsmap), job.info)
+        fill_info(etree.SubElement(root, _uws("jobInfo")), job.info)
     return _serialise(root)
 
 
 def jobs_to_xml(jobs: JobList) -> bytes:
     """Write a job list (UWS 1.1 s2.2.2.1)."""
+    opening, closing = jobs_frame(jobs.version)
+    return opening + refs_to_xml(jobs.jobs) + closing
+
+
+def jobs_frame(version: str | None) -> tuple[bytes, bytes]:
+    """Return what stands before and after the entries of a job list."""
     root = etree.Element(_uws("jobs"), nsmap=_NSMAP)
-    _set(root, "version", jobs.version)
-    for ref in jobs.jobs:
-        element = etree.SubElement(root, _uws("jobref"), id=ref.job_id)
-        _set(element, _HREF, ref.href)
-        _text(element, "phase", ref.phase.value)
-        _optional(element, "runId", ref.run_id)
-        _nillable(element, "ownerId", ref.owner_id)
-        _optional(element, "creationTime", ref.creation_time)
-    return _serialise(root)
+    _set(root, "version", version)
+    root.text = ""
+    document = _serialise(root)
+    closing = document[document.rindex(b"</") :]
+    return document.removesuffix(closing), closing
+
+
+def refs_to_xml(refs: Iterable[JobRef]) -> bytes:
+    """Write entries of a job list: as text, like the rows of a table, because there may be any number of them."""
+    return "".join(map(_ref_to_text, refs)).encode()
 
 
 def results_to_xml(results: Iterable[ResultItem]) -> bytes:
@@ -130,20 +141,44 @@ def _set(element: etree._Element, name: str, value: str | None) -> None:
         element.set(name, value)
 
 
-def _text(parent: etree._Element, name: str, text: str) -> None:
-    etree.SubElement(parent, _uws(name)).text = text
+def _ref_to_text(ref: JobRef) -> str:
+    href = "" if ref.href is None else f" xlink:href={_quoted(ref.href)}"
+    owner = "" if ref.owner_id is ABSENT else _tagged("ownerId", ref.owner_id) or '<uws:ownerId xsi:nil="true"/>'
+    return (
+        f"<uws:jobref id={_quoted(ref.job_id)}{href}>"
+        f"<uws:phase>{ref.phase.value}</uws:phase>{_tagged('runId', ref.run_id)}{owner}"
+        f"{_tagged('creationTime', ref.creation_time)}</uws:jobref>"
+    )
 
 
-def _optional(parent: etree._Element, name: str, text: str | None) -> None:
-    if text is not None:
-        _text(parent, name, text)
+def _tagged(name: str, text: str | None) -> str:
+    return "" if text is None else f"<uws:{name}>{escape(text, _LINE_END)}</uws:{name}>"
 
 
-def _nillable(parent: etree._Element, name: str, text: Nillable) -> None:
-    if text is None:
-        etree.SubElement(parent, _uws(name)).set(_NIL, "true")
-    elif text is not ABSENT:
-        _text(parent, name, text)
+def _quoted(text: str) -> str:
+    return quoteattr(text, _LINE_END)
+
+
+def _skeleton(name: str, names: Iterable[str], nsmap: Mapping[str, str] = _NSMAP) -> etree._Element:
+    """Return an element with empty children, to be copied: that is quicker than to make each of them."""
+    root = etree.Element(_uws(name), nsmap=nsmap)
+    for each in names:
+        etree.SubElement(root, _uws(each))
+    return root
+
+
+def _fill(element: etree._Element, value: Nillable) -> None:
+    """Give an element of a skeleton its text, make it nil, or take it out."""
+    if value is None:
+        element.set(_NIL, "true")
+    elif value is not ABSENT:
+        element.text = value
+    elif (parent := element.getparent()) is not None:
+        parent.remove(element)
+
+
+def _present(value: str | None) -> Nillable:
+    return ABSENT if value is None else value
 
 
 def _fill_parameters(element: etree._Element, parameters: Iterable[ParameterItem]) -> None:
@@ -167,11 +202,19 @@ def _fill_results(element: etree._Element, results: Iterable[ResultItem]) -> Non
 def _add_error(root: etree._Element, error: ErrorSummary) -> None:
     element = etree.SubElement(root, _uws("errorSummary"), type=error.type)
     _set(element, "hasDetail", _BOOLEANS[error.has_detail])
-    _text(element, "message", error.message)
+    etree.SubElement(element, _uws("message")).text = error.message
 
 
 def _serialise(root: etree._Element) -> bytes:
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+
+
+_VALUES = (
+    "jobId", "runId", "ownerId", "phase", "quote", "creationTime", "startTime", "endTime", "executionDuration",
+    "destruction",
+)  # fmt: skip
+_JOB = _skeleton("job", _VALUES)
+_CUSTOM_JOB = _skeleton("job", _VALUES, _NSMAP | {"uwsc": CUSTOM})
 
 
 def _root(document: bytes, name: str) -> etree._Element:

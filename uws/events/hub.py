@@ -27,6 +27,7 @@ class Hub:
         self._outward = outward
         self._watches: defaultdict[str, set[_Watch]] = defaultdict(set)
         self._listeners: list[Listener] = []
+        self._missers: list[Callable[[], None]] = []
         self._closing = False
 
     @property
@@ -52,15 +53,19 @@ class Hub:
         for listener in self._listeners:
             listener(change)
 
-    def listen(self, listener: Listener) -> None:
-        """Let `listener` hear of every change from now on; it must be quick."""
+    def listen(self, listener: Listener, *, missed: Callable[[], None] | None = None) -> None:
+        """Let `listener` hear of every change from now on, and `missed` when some may have been missed; both quick."""
         self._listeners.append(listener)
+        if missed is not None:
+            self._missers.append(missed)
 
     def wake_all(self) -> None:
         """Make everybody look again, because news may have been missed."""
         for watches in self._watches.values():
             for watch in watches:
                 watch.wake()
+        for missed in self._missers:
+            missed()
 
     def close(self) -> None:
         """End all waiting, for good."""

@@ -14,6 +14,7 @@ import asyncpg
 import structlog
 from sqlalchemy.engine import URL
 
+from penstock.direct import libpq_url
 from uws.ports import CHANNEL, Change, change_from_text
 
 _FIRST_PAUSE_S = 0.2
@@ -28,14 +29,24 @@ class PostgresListener:
     ----------
     url
         The database.
+    is_own
+        Tells of a server process whether it notified for this process, which then knows.
     deliver
         What to do with news.
     wake_all
         Called after news may have been missed.
     """
 
-    def __init__(self, url: URL, *, deliver: Callable[[Change], None], wake_all: Callable[[], None]) -> None:
-        self._dsn = _dsn(url)
+    def __init__(
+        self,
+        url: URL,
+        *,
+        is_own: Callable[[int], bool],
+        deliver: Callable[[Change], None],
+        wake_all: Callable[[], None],
+    ) -> None:
+        self._dsn = libpq_url(url)
+        self._is_own = is_own
         self._deliver = deliver
         self._wake_all = wake_all
 
@@ -75,18 +86,10 @@ class PostgresListener:
         await connection.add_listener(CHANNEL, self._hear)
         return connection
 
-    def _hear(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+    def _hear(self, _connection: object, backend: int, _channel: str, payload: object) -> None:
         change = change_from_text(str(payload))
-        if change is not None:
+        if change is not None and not self._is_own(backend):
             self._deliver(change)
-
-
-def _dsn(url: URL) -> str:
-    """Return the URL as libpq spells it, which is what asyncpg itself reads."""
-    plain = url.set(drivername="postgresql")
-    if (ssl := plain.query.get("ssl")) is not None:
-        plain = plain.difference_update_query(["ssl"]).update_query_dict({"sslmode": ssl})
-    return plain.render_as_string(hide_password=False)
 
 
 async def _closed(connection: asyncpg.Connection) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from penstock.dali.params import upper_name
 from penstock.dali.values import format_timestamp
+from penstock.edge.files import ServedFile
 from uws.core.document import JobDocument, JobList, JobRef, ParameterItem, ResultItem
 from uws.core.job import Job, JobParameter, JobResult, JobSummary, Phase
 from uws.core.phases import Kind, allowed
@@ -16,8 +20,8 @@ from uws.ports import JobType
 _ACTIONS = {Kind.RUN: "RUN", Kind.ABORT: "ABORT", Kind.UPDATE_PARAMETERS: "UPDATE", Kind.DELETE: "DELETE"}
 
 
-def job_document(job: Job, url: str, job_type: JobType | None) -> JobDocument:
-    """Describe a job; `url` is its own, without a slash at the end."""
+def job_document(job: Job, url: str, job_type: JobType | None, *, checksums: bool = True) -> JobDocument:
+    """Describe a job; `url` is its own, without a slash at the end, `checksums` tells those of its results."""
     return JobDocument(
         job_id=job.id,
         run_id=job.run_id,
@@ -30,7 +34,7 @@ def job_document(job: Job, url: str, job_type: JobType | None) -> JobDocument:
         execution_duration=job.execution_duration_s,
         destruction=None if job.destruction is None else format_timestamp(job.destruction),
         parameters=parameter_items(job, url),
-        results=result_items(job, url),
+        results=result_items(job, url, checksums=checksums),
         error=job.error,
         info=_info(job, job_type),
     )
@@ -58,14 +62,23 @@ def parameter_items(job: Job, url: str) -> tuple[ParameterItem, ...]:
     seen: dict[str, int] = {}
     items = []
     for parameter in job.parameters:
-        number = seen[parameter.id.upper()] = seen.get(parameter.id.upper(), 0) + 1
+        number = seen[upper_name(parameter.id)] = seen.get(upper_name(parameter.id), 0) + 1
         items.append(_parameter_item(parameter, url, number))
     return tuple(items)
 
 
-def result_items(job: Job, url: str) -> tuple[ResultItem, ...]:
+def result_items(job: Job, url: str, *, checksums: bool = True) -> tuple[ResultItem, ...]:
     """Describe the results of a job (UWS 1.1 s2.2.2.3)."""
-    return tuple(_result_item(result, url) for result in job.results)
+    return tuple(_result_item(result, url, checksums=checksums) for result in job.results)
+
+
+def result_file(result: JobResult, path: Path) -> ServedFile:
+    """Describe the file of a result; its digest tells clients whether they have it, and have it whole (RFC 9530)."""
+    if result.sha256 is None:
+        return ServedFile(path=path, media_type=result.media_type, checksum=result.blob.replace("/", "-"))
+    digest = base64.b64encode(bytes.fromhex(result.sha256)).decode()
+    headers = {"Repr-Digest": f"sha-256=:{digest}:"}
+    return ServedFile(path=path, media_type=result.media_type, checksum=result.sha256, headers=headers)
 
 
 def links(job: Job, url: str) -> Mapping[str, str]:
@@ -89,12 +102,13 @@ def _parameter_item(parameter: JobParameter, url: str, number: int) -> Parameter
     )
 
 
-def _result_item(result: JobResult, url: str) -> ResultItem:
+def _result_item(result: JobResult, url: str, *, checksums: bool) -> ResultItem:
     return ResultItem(
         id=result.id,
         href=f"{url}/results/{quote(result.id, safe='')}",
         size=result.size_bytes,
         media_type=result.media_type,
+        custom={"sha256": result.sha256} if checksums and result.sha256 else {},
     )
 
 

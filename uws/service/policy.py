@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from penstock.dali.errors import UsageError
 from uws.core.job import to_milliseconds
+from uws.core.wait import WaitingLimits
+from uws.service.quota import Quotas
 
 LONGEST_S = 2**31 - 1  # executionDuration is an xs:int
 
@@ -22,8 +24,12 @@ class Policy:
     archive: bool = False
     lists_anonymous: bool = False
     max_wait_s: float = 60.0
+    following: WaitingLimits = field(default_factory=lambda: WaitingLimits(total=1000, per_caller=20, per_job=20))
+    waiting: WaitingLimits = field(default_factory=WaitingLimits)
+    quotas: Quotas = field(default_factory=Quotas)
     max_attempts: int = 3
     lease: timedelta = timedelta(seconds=60)
+    redispatch: timedelta = timedelta(seconds=30)
 
     def duration_s(self, wish_s: int | None) -> int:
         """Return the executionDuration that a job gets whose client wishes for this one."""

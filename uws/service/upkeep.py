@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+import structlog
 
 from penstock.dali.errors import NotFound
 from uws.core.job import FINAL, Job
 from uws.core.phases import Abort, Archive, Delete, Event, Overrun, Refused, after_lost_worker
 from uws.ports import Dispatch, Executor, ResultStore
 from uws.service.changes import Changes, Decide
+from uws.service.idempotency import REMEMBERED_FOR
 from uws.service.policy import Policy
 
-TAKEN_FOR = timedelta(seconds=30)
-"""How long an executor may hold an attempt unclaimed before it is offered again."""
+_log = structlog.get_logger(__name__)
+_NEVER = datetime.min.replace(tzinfo=UTC)
+AT_REST = timedelta(hours=1)
+"""How old files must be that no job has, before they are removed: a job is kept soon after its files."""
 
 
 class Upkeep:
@@ -38,14 +43,22 @@ class Upkeep:
         self._policy = policy
 
     async def dispatch(self) -> None:
-        """Hand waiting attempts to the executor, as many as it takes."""
+        """Hand attempts that nobody has taken to the executor, as many as it takes."""
         while (free := self._executor.capacity()) > 0:
-            now = self._changes.now()
-            taken: Sequence[Dispatch] = await self._changes.store.take(free, now=now, stale=now - TAKEN_FOR)
-            for dispatch in taken:
-                await self._executor.start(dispatch)
-            if len(taken) < free:
+            if await self._start(free, _NEVER) < free:
                 return
+
+    async def redispatch(self) -> None:
+        """Hand attempts to the executor again that were taken long ago and that no worker has claimed.
+
+        Their messages may be lost, or wait still. Those that are missing where they wait were lost or will be claimed
+        in a moment, and the oldest first: so never more messages wait than attempts, however long there is no worker.
+        """
+        missing = await self._changes.store.offered() - await self._executor.waiting()
+        while (some := min(missing, self._executor.capacity())) > 0:
+            if await self._start(some, self._changes.now() - self._policy.redispatch) < some:
+                return
+            missing -= some
 
     async def settle(self) -> None:
         """Do what has come due, as far as one reading of the store tells."""
@@ -68,9 +81,29 @@ class Upkeep:
                 await self._results.discard_results(job_id)
             await self._changes.store.discarded(job_id)
 
-    async def stop(self, job_id: str) -> None:
-        """Stop what runs for a job here."""
-        await self._executor.stop(job_id)
+    async def sweep(self) -> None:
+        """Remove files that no job has, of jobs that were never kept and of attempts that are over, and old keys.
+
+        Where the store knows none of the jobs that have files, it is not theirs, and nothing is removed.
+        """
+        store, unknown, known = self._changes.store, set[str](), False
+        await store.forget_creations(self.now() - REMEMBERED_FOR)
+        async for found in self._results.at_rest(self.now() - AT_REST):
+            attempts = await store.attempts(tuple(found))
+            known = known or bool(attempts)
+            unknown |= found.keys() - attempts.keys()
+            for job_id, attempt in attempts.items():
+                await self._results.discard_results(job_id, found[job_id] - {attempt})
+        if unknown and not known:
+            _log.warning("files_of_unknown_jobs_left", jobs=len(unknown))
+            return
+        for job_id in unknown:
+            await self._results.discard(job_id)
+
+    @property
+    def redispatch_every(self) -> timedelta:
+        """How long to wait between two calls of `redispatch`."""
+        return self._policy.redispatch
 
     async def next_due(self) -> datetime | None:
         """Return when something comes due next."""
@@ -79,6 +112,13 @@ class Upkeep:
     def now(self) -> datetime:
         """Return the present."""
         return self._changes.now()
+
+    async def _start(self, most: int, stale: datetime) -> int:
+        """Hand attempts that were not taken since `stale` to the executor; return how many there were."""
+        taken: Sequence[Dispatch] = await self._changes.store.take(most, now=self._changes.now(), stale=stale)
+        for dispatch in taken:
+            await self._executor.start(dispatch)
+        return len(taken)
 
     def _revived(self, job: Job, now: datetime) -> Event:
         if job.lease is None or job.lease.until > now:

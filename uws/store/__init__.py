@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from uws.store.clock import database_clock
 from uws.store.sql import SqlStore
 from uws.store.tables import Tables
 
-__all__ = ["SqlStore", "Tables"]
+__all__ = ["SqlStore", "Tables", "database_clock"]

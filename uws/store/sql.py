@@ -1,7 +1,7 @@
 """Jobs in a database: the truth, changed by compare-and-set only.
 
 `SqlStore.change` compares `version`, which every change raises; so phase and attempt are fenced, and a change of
-parameters cannot slip between the reading of a job and its start. Heartbeats do not raise it: they say nothing new.
+parameters cannot slip between the reading of a job and its start. Of heartbeats only those with results raise it.
 
 What must not be lost is written in the same transaction: a row in the outbox for an attempt to start or files to
 remove, and on PostgreSQL the notification (see `uws.events`).
@@ -9,26 +9,38 @@ remove, and on PostgreSQL the notification (see `uws.events`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from penstock.dali.values import format_timestamp
 from penstock.db import Database
-from uws.core.job import Job, JobSummary, Lease, Phase, first_id_after
+from penstock.direct import Row, Step, Work, many, one
+from uws.core.job import Job, JobResult, JobSummary, Lease, Phase
 from uws.core.phases import Effect
-from uws.ports import CHANNEL, FOREVER, Change, Dispatch, Due, JobQuery, change_to_text
-from uws.store.rows import job_of, job_row, parameter_of, parameter_rows, result_of, result_rows, summary_of, to_instant
+from uws.ports import FOREVER, Cap, Change, Creation, Dispatch, Due, JobQuery, OverCap, change_to_text
+from uws.store.caps import full_cap
+from uws.store.lists import page_statement
+from uws.store.rows import (
+    creation_of,
+    creation_row,
+    job_of,
+    job_row,
+    parameter_of,
+    parameter_rows,
+    result_of,
+    result_rows,
+    summary_of,
+    to_instant,
+)
+from uws.store.statements import Statements, part_columns
 from uws.store.tables import Tables
 
-_DUE_LIMIT = 200
-_RUNNING = (Phase.EXECUTING.value, Phase.SUSPENDED.value)
-_RETRY_AFTER_S = 5
+_Part = Generator[Step, Sequence[Row], None]
 
 
 class SqlStore:
@@ -42,195 +54,180 @@ class SqlStore:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._t = Tables.of(db.dialect)
-        self._not_archived = self._t.job.c.phase != Phase.ARCHIVED.value
-        self._get_job = sa.select(self._t.job).where(self._t.job.c.id == sa.bindparam("job_id"))
-        self._get_parts = _parts(self._t)
+        self._do = Statements.of(db.dialect)
+        tables = Tables.of(db.dialect)
+        self._parameter_columns, self._result_columns = part_columns(tables.parameter), part_columns(tables.result)
 
-    async def create(self, job: Job) -> None:
-        """Keep a new job; one that is QUEUED waits for an executor from now on."""
-        async with self._db.write() as connection:
-            await connection.execute(sa.insert(self._t.job).values(job_row(job)))
-            await self._insert(connection, self._t.parameter, parameter_rows(job))
-            if job.phase is Phase.QUEUED:
-                await self._dispatch(connection, job)
-                await self._notify(connection, job)
+    async def create(self, job: Job, *, caps: Sequence[Cap] = (), creation: Creation | None = None) -> bool:
+        """Keep a new job, unless its creation is remembered; one that is QUEUED waits for an executor from now on."""
+        return await self._under_caps(self._create(job, caps, creation))
+
+    async def creation(self, key: str) -> Creation | None:
+        """Return what is remembered under a key."""
+        rows = await self._db.direct.read(self._do.creation, {"of_key": key})
+        return creation_of(rows[0]) if rows else None
+
+    async def forget_creations(self, before: datetime) -> None:
+        """Forget the creations that are older."""
+        await self._db.direct.write(self._do.forget_creations, {"before": format_timestamp(before)})
 
     async def get(self, job_id: str) -> Job | None:
         """Return the job with parameters and results, None if there is none."""
-        async with self._db.read() as connection:
-            row = (await connection.execute(self._get_job, {"job_id": job_id})).mappings().one_or_none()
-            if row is None:
-                return None
-            parts = (await connection.execute(self._get_parts, {"job_id": job_id})).all()
-        return replace(
-            job_of(row),
-            parameters=tuple(parameter_of(part) for part in parts if part.kind == "P"),
-            results=tuple(result_of(part) for part in parts if part.kind == "R"),
-        )
+        rows = await self._db.direct.read(self._do.get, {"of_id": job_id})
+        if not rows:
+            return None
+        row = rows[0]
+        parameters = _parts(row["parameters"], self._parameter_columns)
+        results = _parts(row["results"], self._result_columns)
+        return job_of(row, tuple(map(parameter_of, parameters)), tuple(map(result_of, results)))
 
     async def list_jobs(self, query: JobQuery) -> Sequence[JobSummary]:
         """Return the jobs, newest first: in the descending order of ids."""
-        job, filters = self._t.job.c, query.filters
-        found = sa.select(job.id, job.type, job.phase, job.owner, job.run_id, job.creation_time).order_by(job.id.desc())
-        if query.owners is not None:
-            found = found.where(sa.or_(*(job.owner == owner for owner in query.owners)))
-        if query.job_type is not None:
-            found = found.where(job.type == query.job_type)
-        if filters.after is not None:
-            found = found.where(job.id >= first_id_after(filters.after))
-        if filters.last is not None:
-            found = found.limit(filters.last)
-        async with self._db.read() as connection:
-            rows = await connection.execute(found.where(self._in_phases(filters.phases)))
-            return [summary_of(row) for row in rows]
+        return [summary_of(row) for row in await self._db.direct.read(*page_statement(self._db.dialect, query))]
 
-    async def change(self, before: Job, after: Job, effects: frozenset[Effect]) -> bool:
+    async def change(self, before: Job, after: Job, effects: frozenset[Effect], *, caps: Sequence[Cap] = ()) -> bool:
         """Write `after` if the job still is as `before` says, and with it the effects that must not be lost."""
-        async with self._db.write() as connection:
-            if not await self._compare_and_set(connection, before, after, effects):
-                return False
-            if before.phase is Phase.QUEUED:
-                await connection.execute(sa.delete(self._t.outbox).where(self._rows_of(before.id, "RUN")))
-            if Effect.DISPATCH in effects:
-                await self._dispatch(connection, after)
-            if effects & {Effect.FORGET, Effect.DISCARD}:
-                await self._post(connection, "DISCARD", after)
-            if Effect.NOTIFY in effects:
-                await self._notify(connection, after, gone=Effect.FORGET in effects)
-        return True
+        return await self._under_caps(self._capped_change(before, after, effects, caps))
 
-    async def heartbeat(self, dispatch: Dispatch, lease: Lease, info: Mapping[str, Any] | None) -> datetime | None:
-        """Extend the lease of a running attempt and keep what it says of its progress."""
-        job = self._t.job
-        values: dict[str, Any] = {"lease_until": format_timestamp(lease.until)}
-        if info is not None:
-            values["info"] = orjson.dumps(dict(info)).decode()
-        beat = (
-            sa.update(job)
-            .where(
-                job.c.id == dispatch.job_id,
-                job.c.attempt == dispatch.attempt,
-                job.c.worker == lease.worker,
-                job.c.phase.in_(_RUNNING),
-            )
-            .values(values)
-            .returning(job.c.deadline)
-        )
-        async with self._db.write() as connection:
-            row = (await connection.execute(beat)).one_or_none()
-        if row is None:
+    async def heartbeat(
+        self,
+        dispatch: Dispatch,
+        lease: Lease,
+        info: Mapping[str, Any] | None,
+        *,
+        results: Sequence[JobResult] | None = None,
+    ) -> datetime | None:
+        """Extend the lease of a running attempt and keep what it says of its progress and results, if it does."""
+        values = {
+            "of_id": dispatch.job_id,
+            "of_attempt": dispatch.attempt,
+            "of_worker": lease.worker,
+            "until": format_timestamp(lease.until),
+            "said": None if info is None else orjson.dumps(dict(info)).decode(),
+            "steps": 0 if results is None else 1,
+        }
+        if results is None:
+            rows = await self._db.direct.write(self._do.heartbeat, values)
+        else:
+            rows = await self._db.direct.transact(self._beat(values, result_rows(dispatch.job_id, results)))
+        if not rows:
             return None
-        return FOREVER if row.deadline is None else to_instant(row.deadline)
+        deadline = rows[0]["deadline"]
+        return FOREVER if deadline is None else to_instant(deadline)
 
     async def take(self, limit: int, *, now: datetime, stale: datetime) -> Sequence[Dispatch]:
         """Return attempts to start that nobody has taken since `stale`, oldest first, and mark them as taken."""
-        box = self._t.outbox
-        waiting = (
-            sa.select(box.c.id)
-            .where(box.c.kind == "RUN", sa.or_(box.c.taken.is_(None), box.c.taken < format_timestamp(stale)))
-            .order_by(box.c.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        take = (
-            sa.update(box)
-            .where(box.c.id.in_(waiting.scalar_subquery()))
-            .values(taken=format_timestamp(now))
-            .returning(box.c.id, box.c.job_id, box.c.attempt)
-        )
-        async with self._db.write() as connection:
-            rows = sorted((await connection.execute(take)).all())
-        return [Dispatch(job_id=row.job_id, attempt=row.attempt) for row in rows]
+        values = {"limit": limit, "now": format_timestamp(now), "stale": format_timestamp(stale)}
+        rows = await self._db.direct.write(self._do.take, values)
+        oldest_first = sorted(rows, key=lambda row: row["id"])
+        return [Dispatch(job_id=row["job_id"], attempt=row["attempt"]) for row in oldest_first]
+
+    async def offered(self) -> int:
+        """Return how many attempts were taken by executors and wait to be claimed."""
+        [row] = await self._db.direct.read(self._do.offered, {})
+        return int(row["attempts"])
 
     async def to_discard(self) -> Sequence[str]:
         """Return ids of jobs whose files must go."""
-        box = self._t.outbox.c
-        async with self._db.read() as connection:
-            found = sa.select(box.job_id).where(box.kind == "DISCARD").order_by(box.id).limit(_DUE_LIMIT)
-            return (await connection.execute(found)).scalars().all()
+        return [row["job_id"] for row in await self._db.direct.read(self._do.to_discard, {})]
 
     async def discarded(self, job_id: str) -> None:
         """Note that the files are gone."""
-        async with self._db.write() as connection:
-            await connection.execute(sa.delete(self._t.outbox).where(self._rows_of(job_id, "DISCARD")))
+        await self._db.direct.write(self._do.done, {"of_id": job_id, "of_kind": "DISCARD"})
 
     async def due(self, now: datetime) -> Due:
         """Return what has come due; at most some hundreds of each kind at a time."""
-        job, instant = self._t.job.c, format_timestamp(now)
-        running = job.phase.in_(_RUNNING)
-        async with self._db.read() as connection:
-            return Due(
-                lost=await self._ids(connection, job.lease_until <= instant, running),
-                overrun=await self._ids(connection, job.deadline <= instant, running),
-                destruction=await self._ids(connection, job.destruction <= instant, self._not_archived),
-            )
+        kinds: dict[str, list[str]] = {"lost": [], "overrun": [], "destruction": []}
+        for row in await self._db.direct.read(self._do.due, {"now": format_timestamp(now)}):
+            kinds[row["kind"]].append(row["id"])
+        return Due(**kinds)
 
     async def next_due(self) -> datetime | None:
         """Return when something comes due next; None if nothing will."""
-        job = self._t.job.c
-        columns = (job.lease_until, job.deadline, job.destruction)
-        earliest = sa.union_all(*(sa.select(sa.func.min(column)).where(column.is_not(None)) for column in columns))
-        async with self._db.read() as connection:
-            instants = [text for text in (await connection.execute(earliest)).scalars() if text is not None]
+        found = [row["instant"] for row in await self._db.direct.read(self._do.next_due, {})]
+        instants = [instant for instant in found if instant is not None]
         return to_instant(min(instants)) if instants else None
 
-    async def _compare_and_set(
-        self, connection: AsyncConnection, before: Job, after: Job, effects: frozenset[Effect]
-    ) -> bool:
-        same = sa.and_(self._t.job.c.id == before.id, self._t.job.c.version == before.version)
-        if Effect.FORGET in effects:
-            return (await connection.execute(sa.delete(self._t.job).where(same))).rowcount == 1
-        values = job_row(replace(after, version=before.version + 1))
-        if (await connection.execute(sa.update(self._t.job).where(same).values(values))).rowcount != 1:
+    async def attempts(self, job_ids: Sequence[str]) -> Mapping[str, int]:
+        """Return the present attempt of each of the jobs that exist."""
+        job = Tables.of(self._db.dialect).job.c
+        async with self._db.read() as connection:
+            rows = await connection.execute(sa.select(job.id, job.attempt).where(job.id.in_(job_ids)))
+            return {row.id: row.attempt for row in rows}
+
+    async def _under_caps(self, work: Work[bool | Cap]) -> bool:
+        outcome = await self._db.direct.transact(work)
+        if isinstance(outcome, Cap):
+            raise OverCap(outcome)
+        return outcome
+
+    def _create(self, job: Job, caps: Sequence[Cap], creation: Creation | None) -> Work[bool | Cap]:
+        full = yield from full_cap(self._db.dialect, job, caps)
+        if full is not None:
+            return full
+        if creation is not None and not (yield from one(self._do.remember, creation_row(creation))):
             return False
-        if after.parameters != before.parameters:
-            await self._replace(connection, self._t.parameter, after.id, parameter_rows(after))
-        if after.results != before.results:
-            await self._replace(connection, self._t.result, after.id, result_rows(after))
+        if job.phase is Phase.QUEUED:
+            yield from one(self._do.create_queued, job_row(job) | {"news": _news(job)})
+            yield from self._post("RUN", job)
+        else:
+            yield from one(self._do.create, job_row(job))
+        yield from many(self._do.add_parameter, parameter_rows(job))
+        yield from many(self._do.add_result, result_rows(job.id, job.results))
         return True
 
-    async def _dispatch(self, connection: AsyncConnection, job: Job) -> None:
-        await self._post(connection, "RUN", job)
+    def _capped_change(
+        self, before: Job, after: Job, effects: frozenset[Effect], caps: Sequence[Cap]
+    ) -> Work[bool | Cap]:
+        full = yield from full_cap(self._db.dialect, after, caps)
+        return (yield from self._change(before, after, effects)) if full is None else full
 
-    async def _post(self, connection: AsyncConnection, kind: str, job: Job) -> None:
-        row = {"kind": kind, "job_id": job.id, "attempt": job.attempt}
-        await connection.execute(sa.insert(self._t.outbox).values(row))
+    def _change(self, before: Job, after: Job, effects: frozenset[Effect]) -> Work[bool]:
+        forgets = Effect.FORGET in effects
+        same = {"of_id": before.id, "of_version": before.version, "news": _news(after, gone=forgets)}
+        if forgets:
+            changed = yield from one(self._do.forget, same)
+        else:
+            row = job_row(replace(after, version=before.version + 1))
+            changed = yield from one(self._do.update, same | {f"new_{name}": value for name, value in row.items()})
+        if not changed:
+            return False
+        if not forgets:
+            yield from self._write_parts(before, after)
+        if before.phase is Phase.QUEUED:
+            yield from one(self._do.done, {"of_id": before.id, "of_kind": "RUN"})
+        if Effect.DISPATCH in effects:
+            yield from self._post("RUN", after)
+        if effects & {Effect.FORGET, Effect.DISCARD}:
+            yield from self._post("DISCARD", after)
+        return True
 
-    async def _notify(self, connection: AsyncConnection, job: Job, *, gone: bool = False) -> None:
-        if self._db.dialect == "postgresql":
-            text = change_to_text(Change(job_id=job.id, phase=None if gone else job.phase))
-            await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, text)))
+    def _write_parts(self, before: Job, after: Job) -> _Part:
+        if after.parameters != before.parameters:
+            if before.parameters:
+                yield from one(self._do.drop_parameters, {"of_id": after.id})
+            yield from many(self._do.add_parameter, parameter_rows(after))
+        if after.results != before.results:
+            if before.results:
+                yield from one(self._do.drop_results, {"of_id": after.id})
+            yield from many(self._do.add_result, result_rows(after.id, after.results))
 
-    async def _insert(self, connection: AsyncConnection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    def _beat(self, values: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> Work[Sequence[Row]]:
+        rows = yield from one(self._do.heartbeat, values)
         if rows:
-            await connection.execute(sa.insert(table), rows)
+            yield from one(self._do.drop_results, {"of_id": values["of_id"]})
+            yield from many(self._do.add_result, results)
+        return rows
 
-    async def _replace(
-        self, connection: AsyncConnection, table: sa.Table, job_id: str, rows: list[dict[str, Any]]
-    ) -> None:
-        await connection.execute(sa.delete(table).where(table.c.job_id == job_id))
-        await self._insert(connection, table, rows)
-
-    async def _ids(self, connection: AsyncConnection, *conditions: sa.ColumnElement[bool]) -> Sequence[str]:
-        found = sa.select(self._t.job.c.id).where(*conditions).limit(_DUE_LIMIT)
-        return (await connection.execute(found)).scalars().all()
-
-    def _rows_of(self, job_id: str, kind: str) -> sa.ColumnElement[bool]:
-        return sa.and_(self._t.outbox.c.job_id == job_id, self._t.outbox.c.kind == kind)
-
-    def _in_phases(self, phases: frozenset[Phase]) -> sa.ColumnElement[bool]:
-        if set(Phase) - phases == {Phase.ARCHIVED}:
-            return self._not_archived
-        return self._t.job.c.phase.in_(sorted(phases))
+    def _post(self, kind: str, job: Job) -> _Part:
+        yield from one(self._do.post, {"kind": kind, "job_id": job.id, "attempt": job.attempt})
 
 
-def _parts(tables: Tables) -> sa.CompoundSelect[Any]:
-    """Return the query for parameters and results at once: kind P and R."""
-    p, r, job_id = tables.parameter.c, tables.result.c, sa.bindparam("job_id", type_=sa.Text)
-    kind_p, kind_r = sa.literal("P").label("kind"), sa.literal("R").label("kind")
-    size = sa.literal(0).label("size_bytes")
-    parameters = sa.select(kind_p, p.seq, p.id, p.value, p.blob, p.media_type, size)
-    results = sa.select(kind_r, r.seq, r.id, sa.literal(""), r.blob, r.media_type, r.size_bytes)
-    both = parameters.where(p.job_id == job_id).union_all(results.where(r.job_id == job_id))
-    return both.order_by(sa.column("kind"), sa.column("seq"))
+def _news(job: Job, *, gone: bool = False) -> str:
+    return change_to_text(Change(job_id=job.id, phase=None if gone else job.phase))
+
+
+def _parts(text: str | None, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the parameters or results that the database gave as arrays of arrays, in their order."""
+    found = [dict(zip(columns, values, strict=True)) for values in orjson.loads(text or "[]")]
+    return sorted(found, key=lambda part: part["seq"])

@@ -27,6 +27,7 @@ class Tables:
     parameter: sa.Table
     result: sa.Table
     outbox: sa.Table
+    creation: sa.Table
 
     @classmethod
     @cache
@@ -34,22 +35,36 @@ class Tables:
         """Declare the tables for a dialect."""
         ns = Namespace.of(dialect, SCHEMA)
         job = ns.table("job", *job_columns())
-        sa.Index("uws_job_owner", job.c.owner, job.c.id)
-        sa.Index("uws_job_owner_phase", job.c.owner, job.c.phase, job.c.id)
-        sa.Index("uws_job_owner_type", job.c.owner, job.c.type, job.c.id)
-        sa.Index("uws_job_destruction", job.c.destruction)
-        sa.Index("uws_job_deadline", job.c.deadline)
-        sa.Index("uws_job_lease", job.c.lease_until)
+        _index(job)
         reference = ns.reference("job", "id")
         outbox = ns.table("outbox", *outbox_columns())
         sa.Index("uws_outbox_job", outbox.c.job_id)
+        creation = ns.table("creation", *creation_columns())
+        sa.Index("uws_creation_time", creation.c.time)
         return cls(
             metadata=ns.metadata,
             job=job,
             parameter=ns.table("job_parameter", *parameter_columns(reference)),
             result=ns.table("job_result", *result_columns(reference)),
             outbox=outbox,
+            creation=creation,
         )
+
+
+def _index(job: sa.Table) -> None:
+    """Declare the indexes of jobs: for lists (see `uws.store.lists`), and for what comes due."""
+    c = job.c
+    sa.Index("uws_job_phase", c.phase, c.id)
+    sa.Index("uws_job_owner_phase", c.owner, c.phase, c.id)
+    sa.Index("uws_job_type_phase", c.type, c.phase, c.id)
+    sa.Index("uws_job_owner_type_phase", c.owner, c.type, c.phase, c.id)
+    kept = sa.and_(c.destruction.is_not(None), c.phase != sa.literal_column("'ARCHIVED'"))
+    for name, column, where in (
+        ("uws_job_destruction", c.destruction, kept),
+        ("uws_job_deadline", c.deadline, c.deadline.is_not(None)),
+        ("uws_job_lease", c.lease_until, c.lease_until.is_not(None)),
+    ):
+        sa.Index(name, column, sqlite_where=where, postgresql_where=where)
 
 
 def job_columns() -> list[sa.Column[Any]]:
@@ -98,6 +113,7 @@ def result_columns(job_id: str) -> list[sa.Column[Any]]:
         sa.Column("blob", sa.Text, nullable=False),
         sa.Column("size_bytes", sa.BigInteger, nullable=False),
         sa.Column("media_type", sa.Text, nullable=False),
+        sa.Column("sha256", sa.Text),
     ]
 
 
@@ -112,4 +128,14 @@ def outbox_columns() -> list[sa.Column[Any]]:
         sa.Column("job_id", sa.Text, nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),
         sa.Column("taken", sa.Text),
+    ]
+
+
+def creation_columns() -> list[sa.Column[Any]]:
+    """Return the columns of a creation; there is no reference to the job, which it may outlive."""
+    return [
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("fingerprint", sa.Text, nullable=False),
+        sa.Column("job_id", sa.Text, nullable=False),
+        sa.Column("time", sa.Text, nullable=False),
     ]

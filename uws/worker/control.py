@@ -8,19 +8,42 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import structlog
 
 from penstock.dali.errors import ServiceError
 from uws.core.job import Phase
-from uws.ports import Change
-from uws.service.upkeep import TAKEN_FOR, Upkeep
+from uws.ports import Change, Executor
+from uws.service.upkeep import Upkeep
 
 _log = structlog.get_logger(__name__)
-_LONGEST_SLEEP_S = TAKEN_FOR.total_seconds()
+_LONGEST_SLEEP_S = 30.0
+_SWEEP_EVERY = timedelta(hours=1)
 _GATHER_S = 0.05  # news come in bursts: one look serves them all
 _PAUSE_AFTER_FAILURE_S = 2.0
 _STOPPED = frozenset({Phase.ABORTED, Phase.HELD, None})
+
+
+class Stopper:
+    """Stops what runs in this process for a job that shall run no longer."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._stopping: set[asyncio.Task[None]] = set()
+
+    def hear(self, change: Change) -> None:
+        """Take notice of a change."""
+        if change.phase in _STOPPED:
+            task = asyncio.create_task(_guarded(lambda: self._executor.stop(change.job_id)))
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)
+
+    async def close(self) -> None:
+        """Stop nothing more."""
+        for task in self._stopping:
+            task.cancel()
+        await asyncio.gather(*self._stopping, return_exceptions=True)
 
 
 class Control:
@@ -31,20 +54,19 @@ class Control:
         self._queued = asyncio.Event()
         self._gone = asyncio.Event()
         self._changed = asyncio.Event()
-        self._stopping: set[asyncio.Task[None]] = set()
 
     def hear(self, change: Change) -> None:
         """Take notice of a change."""
         self._changed.set()
         if change.phase is Phase.QUEUED:
             self._queued.set()
-        if change.phase in _STOPPED:
+        if change.phase in _STOPPED or change.phase is Phase.ARCHIVED:
             self._gone.set()
-            task = asyncio.create_task(self._guarded(lambda: self._upkeep.stop(change.job_id)))
-            self._stopping.add(task)
-            task.add_done_callback(self._stopping.discard)
-        if change.phase is Phase.ARCHIVED:
-            self._gone.set()
+
+    def look_again(self) -> None:
+        """Take notice that changes may have been missed."""
+        for event in (self._queued, self._gone, self._changed):
+            event.set()
 
     def executor_is_free(self) -> None:
         """Take notice that the executor can take more."""
@@ -53,31 +75,26 @@ class Control:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the loops while the block lasts."""
-        loops = (self._dispatching(), self._settling(), self._discarding())
+        upkeep = self._upkeep
+        loops = (
+            _when_told(self._queued, upkeep.dispatch),
+            _when_told(self._gone, upkeep.discard),
+            _every(upkeep.redispatch_every, upkeep.redispatch),
+            _every(_SWEEP_EVERY, upkeep.sweep),
+            self._settling(),
+        )
         tasks = [asyncio.create_task(loop) for loop in loops]
         try:
             yield
         finally:
-            for task in (*tasks, *self._stopping):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, *self._stopping, return_exceptions=True)
-
-    async def _dispatching(self) -> None:
-        while True:
-            self._queued.clear()
-            await self._guarded(self._upkeep.dispatch)
-            await _woken(self._queued, _LONGEST_SLEEP_S)
-
-    async def _discarding(self) -> None:
-        while True:
-            self._gone.clear()
-            await self._guarded(self._upkeep.discard)
-            await _woken(self._gone, _LONGEST_SLEEP_S)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _settling(self) -> None:
         while True:
             self._changed.clear()
-            await self._guarded(self._settle)
+            await _guarded(self._settle)
             await asyncio.sleep(_GATHER_S)
 
     async def _settle(self) -> None:
@@ -86,15 +103,29 @@ class Control:
         left_s = _LONGEST_SLEEP_S if due is None else (due - self._upkeep.now()).total_seconds()
         await _woken(self._changed, min(left_s, _LONGEST_SLEEP_S))
 
-    async def _guarded(self, chore: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await chore()
-        except ServiceError as error:
-            _log.warning("uws_chore_put_off", reason=error.message)
-            await asyncio.sleep(_PAUSE_AFTER_FAILURE_S)
-        except Exception:  # noqa: BLE001  # the reaper: one failure must not end the looking after
-            _log.exception("uws_chore_failed")
-            await asyncio.sleep(_PAUSE_AFTER_FAILURE_S)
+
+async def _when_told(event: asyncio.Event, chore: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        event.clear()
+        await _guarded(chore)
+        await _woken(event, _LONGEST_SLEEP_S)
+
+
+async def _every(pause: timedelta, chore: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(pause.total_seconds())
+        await _guarded(chore)
+
+
+async def _guarded(chore: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await chore()
+    except ServiceError as error:
+        _log.warning("uws_chore_put_off", reason=error.message)
+        await asyncio.sleep(_PAUSE_AFTER_FAILURE_S)
+    except Exception:  # noqa: BLE001  # the reaper: one failure must not end the looking after
+        _log.exception("uws_chore_failed")
+        await asyncio.sleep(_PAUSE_AFTER_FAILURE_S)
 
 
 async def _woken(event: asyncio.Event, timeout_s: float) -> None:

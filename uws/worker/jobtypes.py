@@ -40,7 +40,7 @@ ECHO = JobType(
     description="Writes its message into a result.",
     run=_echo,
     parameters=(ParameterSpec(name="MESSAGE", description="What to write", default=""),),
-    results=(ResultSpec(id="echo", media_type=_TEXT, description="The message"),),
+    results=(ResultSpec(id="echo", media_types=(_TEXT,), description="The message"),),
 )
 SLEEP = JobType(
     name="sleep",

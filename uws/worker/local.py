@@ -1,4 +1,4 @@
-"""Jobs on this host: one process for each attempt, forked by a zygote (see `uws.worker.zygote`)."""
+"""Jobs on this host: a process for each attempt that runs, forked by a zygote (see `uws.worker.zygote`)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from penstock.service import Resources
+from penstock.settings import Settings
 from uws.ports import AttemptEnded, Dispatch, EndOfAttempt, JobReports
 from uws.settings import UwsSettings
 from uws.worker.reporting import ReportDesk
@@ -41,7 +42,7 @@ class LocalExecutor:
 
     def __init__(self, reports: JobReports, ended: AttemptEnded, *, max_running: int, greeting: dict[str, Any]) -> None:
         self._ended = ended
-        self._desk = ReportDesk(reports, lambda dispatch: dispatch in self._running)
+        self._desk = ReportDesk(reports, lambda dispatch: dispatch in self._running, self._claimed)
         self._stack = AsyncExitStack()
         self._max_running = max_running
         self._greeting = greeting
@@ -57,12 +58,19 @@ class LocalExecutor:
         cls, resources: Resources, reports: JobReports, ended: AttemptEnded, *, preload: str = PRELOAD
     ) -> LocalExecutor:
         """Open the executor; the zygote gets ready while the server already serves."""
-        settings = resources.settings
+        return await cls.open_with(resources.settings, reports, ended, preload=preload)
+
+    @classmethod
+    async def open_with(
+        cls, settings: Settings, reports: JobReports, ended: AttemptEnded, *, preload: str = PRELOAD
+    ) -> LocalExecutor:
+        """Open the executor in a process that has no resources."""
         own = settings.section(UwsSettings)
         greeting = {
             "preload": preload,
             "payload": settings.model_dump_json(),
             "kill_after_s": own.kill_after_s,
+            "attempts": own.jobs_per_process,
         }
         executor = cls(reports, ended, max_running=own.max_running or os.cpu_count() or 1, greeting=greeting)
         greeting["desk"] = str(await executor._stack.enter_async_context(executor._desk.open()))
@@ -72,6 +80,10 @@ class LocalExecutor:
     def capacity(self) -> int:
         """Return how many more attempts it takes now."""
         return 0 if self._closing else max(0, self._max_running - len(self._running))
+
+    async def waiting(self) -> int:
+        """Return 0: what it is given begins at once."""
+        return 0
 
     async def start(self, dispatch: Dispatch) -> None:
         """Start an attempt, as soon as the zygote is ready."""
@@ -101,6 +113,11 @@ class LocalExecutor:
             await asyncio.wait({self._supervisor})
         await asyncio.gather(*self._ends, return_exceptions=True)
         await self._stack.aclose()
+
+    async def _claimed(self, dispatch: Dispatch) -> None:
+        """Stop older attempts of the job that do not know that they are over; a mere message proves nothing."""
+        if any(other.job_id == dispatch.job_id and other != dispatch for other in self._running):
+            await self._tell({"claimed": [dispatch.job_id, dispatch.attempt]})
 
     async def _tell(self, command: dict[str, Any]) -> None:
         zygote = self._zygote

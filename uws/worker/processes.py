@@ -56,6 +56,9 @@ def signal_tree(pid: int, number: signal.Signals) -> None:
             os.kill(each, number)
 
 
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
 def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+    if _libc is not None:
+        _libc.prctl(option, value, 0, 0, 0)

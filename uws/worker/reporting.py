@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,7 +32,7 @@ class _Call:
     dispatch: Dispatch
     worker: str = ""
     info: Mapping[str, Any] | None = None
-    results: tuple[JobResult, ...] = ()
+    results: tuple[JobResult, ...] | None = None
     error: ErrorSummary | None = None
 
 
@@ -59,11 +59,19 @@ class ReportDesk:
         Where they go.
     running
         Tells whether an attempt still runs.
+    claimed
+        Called when an attempt was claimed: it is the present one of its job.
     """
 
-    def __init__(self, reports: JobReports, running: Callable[[Dispatch], bool]) -> None:
+    def __init__(
+        self,
+        reports: JobReports,
+        running: Callable[[Dispatch], bool],
+        claimed: Callable[[Dispatch], Awaitable[None]] | None = None,
+    ) -> None:
         self._reports = reports
         self._running = running
+        self._claimed = claimed
         self._taken: dict[asyncio.Task[None], Dispatch | None] = {}
 
     @asynccontextmanager
@@ -113,17 +121,20 @@ class ReportDesk:
         reports, dispatch = self._reports, call.dispatch
         match call.method:
             case "claim":
-                return _Answer(job=await reports.claim(dispatch, call.worker))
+                job = await reports.claim(dispatch, call.worker)
+                if job is not None and self._claimed is not None:
+                    await self._claimed(dispatch)
+                return _Answer(job=job)
             case "heartbeat":
-                return _Answer(until=await reports.heartbeat(dispatch, call.worker, call.info))
+                return _Answer(until=await reports.heartbeat(dispatch, call.worker, call.info, results=call.results))
             case "complete":
-                return _Answer(told=await reports.complete(dispatch, call.results))
+                return _Answer(told=await reports.complete(dispatch, call.results or ()))
             case "fail" if call.error is not None:
-                return _Answer(told=await reports.fail(dispatch, call.error, call.results))
+                return _Answer(told=await reports.fail(dispatch, call.error, call.results or ()))
             case "fail":
                 return _Answer()
             case "overrun":
-                return _Answer(told=await reports.overrun(dispatch, call.results))
+                return _Answer(told=await reports.overrun(dispatch, call.results or ()))
             case _:
                 assert_never(call.method)
 
@@ -145,10 +156,17 @@ class RemoteReports:
         return (await self._ask(_Call(method="claim", dispatch=dispatch, worker=worker))).job
 
     async def heartbeat(
-        self, dispatch: Dispatch, worker: str, info: Mapping[str, Any] | None = None
+        self,
+        dispatch: Dispatch,
+        worker: str,
+        info: Mapping[str, Any] | None = None,
+        *,
+        results: Sequence[JobResult] | None = None,
     ) -> datetime | None:
         """Extend the lease; return when the attempt must end at the latest, `FOREVER` or None when it is lost."""
-        return (await self._ask(_Call(method="heartbeat", dispatch=dispatch, worker=worker, info=info))).until
+        finished = None if results is None else tuple(results)
+        call = _Call(method="heartbeat", dispatch=dispatch, worker=worker, info=info, results=finished)
+        return (await self._ask(call)).until
 
     async def complete(self, dispatch: Dispatch, results: Sequence[JobResult]) -> bool:
         """Report success and publish the results."""

@@ -15,7 +15,6 @@ from typing import TypeVar
 
 import structlog
 
-from penstock.clock import Clock
 from penstock.dali.errors import InternalError, ServiceError, ServiceUnavailable
 from uws.core.job import ErrorSummary, Job
 from uws.core.text import xml_text
@@ -44,7 +43,6 @@ class Worker:
     results: ResultStore
     job_types: Mapping[str, JobType]
     open_resources: OpenResources
-    clock: Clock
     lease_s: float
 
 
@@ -70,6 +68,7 @@ class _Attempt:
         self._job = job
         self._worker = worker
         self._context: AttemptContext | None = None
+        self._claimed_s = asyncio.get_running_loop().time()
 
     async def run(self) -> None:
         payload = asyncio.create_task(self._payload(), name="payload")
@@ -109,7 +108,7 @@ class _Attempt:
 
     async def _report(self, error: ErrorSummary | None) -> None:
         reports, results = self._worker.reports, self._context.finished if self._context else []
-        if self._context is not None and self._context.news.is_set():
+        if self._context is not None and self._context.untold is not None:
             await _insist(self._beat, self._worker)
         if error is None:
             told = await _insist(lambda: reports.complete(self._dispatch, results), self._worker)
@@ -145,11 +144,15 @@ class _Attempt:
             deadline, last = answer, loop.time()
 
     async def _beat(self) -> datetime | None:
-        info = None
-        if self._context is not None and self._context.news.is_set():
-            self._context.news.clear()
-            info = dict(self._context.info)
-        return await self._worker.reports.heartbeat(self._dispatch, self._worker.name, info)
+        context, reports = self._context, self._worker.reports
+        if context is None:
+            return await reports.heartbeat(self._dispatch, self._worker.name)
+        news = context.take_news()
+        try:
+            return await reports.heartbeat(self._dispatch, self._worker.name, news.info, results=news.results)
+        except ServiceUnavailable:
+            context.give_back(news)
+            raise
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not when there is progress to tell; not more often than once in a while, though."""
@@ -163,9 +166,11 @@ class _Attempt:
             return
 
     def _until(self, deadline: datetime) -> float:
-        if deadline == FOREVER:
+        """Return the seconds that are left; this host's clock may be wrong, so they are counted from the claim."""
+        if deadline == FOREVER or self._job.start_time is None:
             return float("inf")
-        return (deadline - self._worker.clock()).total_seconds()
+        elapsed_s = asyncio.get_running_loop().time() - self._claimed_s
+        return (deadline - self._job.start_time).total_seconds() - elapsed_s
 
 
 async def _insist(report: Callable[[], Awaitable[T]], worker: Worker) -> T:

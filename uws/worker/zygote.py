@@ -1,51 +1,56 @@
-"""The process that forks a process for every attempt: ``python -m uws.worker.zygote``.
+"""The process that forks the processes of attempts: ``python -m uws.worker.zygote``.
 
 It starts no thread, imports everything that jobs need once, and opens nothing: so a fork is quick and safe, and a job
-inherits neither sockets nor connections of the server. It takes commands as lines of JSON on its standard input and
-answers on its standard output; the first command is ``preload``::
+inherits neither sockets nor connections of the server. A process that an attempt has left clean waits for the next one
+(see `uws.worker.child`). The zygote takes commands as lines of JSON on its standard input and answers on its standard
+output; the first command is ``preload``::
 
-    > {"preload": "package.module:function", "payload": "...", "desk": "/path", "kill_after_s": 5}
+    > {"preload": "package.module:function", "payload": "...", "desk": "/path", "kill_after_s": 5, "attempts": 25}
     < {"ready": true}
     > {"start": ["<job>", 1]}
     > {"stop": "<job>"}                                    SIGTERM to the tree, SIGKILL to what is left after a while
-    < {"ended": ["<job>", 1, 0]}                           the exit status; nothing of the attempt runs any more
+    > {"claimed": ["<job>", 2]}                            the same to the attempts before, which are over
+    < {"ended": ["<job>", 1, 0]}                           the status; nothing of the attempt runs any more
     > {"close": 1.0}                                       stop all, with so many seconds' grace, and end
 
-The end of its input means that the server is dead: everything is killed at once.
+The end of its input means that the server is dead: everything is killed at once. The end of the zygote itself is
+another's business: see `uws.worker.keeper`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import json
 import os
 import selectors
 import signal
+import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from uws.ports import Dispatch
+from uws.worker.child import RunAttempt, order, run_attempts
+from uws.worker.keeper import fork_with_keeper
 from uws.worker.processes import adopt_orphans, children, die_with_parent, signal_tree
 
-RunAttempt = Callable[[Dispatch], Coroutine[Any, Any, None]]
 Preload = Callable[[str, str], RunAttempt]
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
-_ABORTED_STATUS = 3
 _FAILED_STATUS = 4
 
 
 @dataclass(slots=True)
-class _Running:
-    """A child; `kill_at` is when SIGKILL follows the SIGTERM that it got."""
+class _Child:
+    """A process; it waits where `dispatch` is None, and `kill_at` is when SIGKILL follows the SIGTERM that it got."""
 
-    dispatch: Dispatch
+    link: socket.socket
+    dispatch: Dispatch | None
     kill_at: float | None = None
 
 
@@ -56,12 +61,15 @@ class Zygote:
         self._commands = commands
         self._answers = answers
         self._buffer = b""
-        self._running: dict[int, _Running] = {}
+        self._children: dict[int, _Child] = {}
         self._ended: list[tuple[Dispatch, int]] = []
         self._kill_after_s = 5.0
+        self._attempts = 1
+        self._desk: Path | None = None
         self._closing = False
         self._run: RunAttempt | None = None
         self._wakeup = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._selector = selectors.DefaultSelector()
 
     def main(self) -> None:
         """Serve until told to end."""
@@ -71,32 +79,49 @@ class Zygote:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         die_with_parent(signal.SIGTERM)
         adopt_orphans()
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._commands, selectors.EVENT_READ)
-            selector.register(self._wakeup[0], selectors.EVENT_READ)
-            while self._bury() or not self._closing:
-                for key, _ in selector.select(self._patience()):
-                    if key.fd == self._commands:
-                        self._read_commands(selector)
-                    else:
-                        self._read_signals()
-                self._kill_overdue()
+        self._selector.register(self._commands, selectors.EVENT_READ, self._read_commands)
+        self._selector.register(self._wakeup[0], selectors.EVENT_READ, self._read_signals)
+        while self._bury() or not self._closing:
+            for key, _ in self._selector.select(self._patience()):
+                key.data()
+            self._kill_overdue()
 
-    def _read_commands(self, selector: selectors.BaseSelector) -> None:
+    def _read_commands(self) -> None:
         data = os.read(self._commands, 65536)
         if not data:
-            selector.unregister(self._commands)
+            self._selector.unregister(self._commands)
             self._close(0)
+            self._remove_desk()
             return
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
             self._obey(json.loads(line))
+
+    def _remove_desk(self) -> None:
+        """Remove the socket of the server, which is dead and cannot."""
+        if self._desk is not None:
+            with suppress(OSError):
+                self._desk.unlink()
+                self._desk.parent.rmdir()
 
     def _read_signals(self) -> None:
         with suppress(BlockingIOError):
             while numbers := os.read(self._wakeup[0], 512):
                 if signal.SIGTERM in numbers:
                     self._close(0)
+
+    def _read_link(self, child: _Child) -> None:
+        """Hear that a process is clean, or, at the end of its link, about to die."""
+        try:
+            told = child.link.recv(1)
+        except ConnectionError:
+            told = b""
+        if not told:
+            self._selector.unregister(child.link)
+            return
+        if child.kill_at is None and child.dispatch is not None:
+            self._answer_ended(child.dispatch, 0)
+            child.dispatch = None
 
     def _obey(self, command: dict[str, Any]) -> None:
         match command:
@@ -105,27 +130,48 @@ class Zygote:
                 "payload": str(payload),
                 "desk": str(desk),
                 "kill_after_s": float() | int() as seconds,
+                "attempts": int(attempts),
             }:
-                self._kill_after_s = seconds
+                self._kill_after_s, self._attempts, self._desk = seconds, attempts, Path(desk)
                 self._run = _resolve(name)(payload, desk)
+                gc.collect()
                 gc.freeze()  # children shall not copy what the collector would touch
                 self._answer({"ready": True})
             case {"start": [str(job_id), int(attempt)]} if not self._closing:
                 self._start(Dispatch(job_id=job_id, attempt=attempt))
             case {"stop": str(job_id)}:
                 self._stop(job_id, self._kill_after_s)
+            case {"claimed": [str(job_id), int(attempt)]}:
+                self._stop(job_id, self._kill_after_s, before=attempt)
             case {"close": float() | int() as grace_s}:
                 self._close(grace_s)
 
     def _start(self, dispatch: Dispatch) -> None:
-        self._stop(dispatch.job_id, self._kill_after_s)  # an older attempt that does not know that it is over
+        if not self._handed_on(dispatch):
+            self._fork(dispatch)
+
+    def _handed_on(self, dispatch: Dispatch) -> bool:
+        """Give the attempt to a process that waits, if there is one."""
+        for child in self._children.values():
+            if child.dispatch is None and child.kill_at is None:
+                with suppress(OSError):  # it died while it waited
+                    child.link.sendall(order(dispatch))
+                    child.dispatch = dispatch
+                    return True
+        return False
+
+    def _fork(self, dispatch: Dispatch) -> None:
+        ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
-            self._become_job(dispatch)
-        self._running[pid] = _Running(dispatch)
+            ours.close()
+            self._become_child(dispatch, theirs)
+        theirs.close()
+        child = self._children[pid] = _Child(ours, dispatch)
+        self._selector.register(ours, selectors.EVENT_READ, lambda: self._read_link(child))
 
-    def _become_job(self, dispatch: Dispatch) -> NoReturn:
-        """Go on as the process of an attempt; never return."""
+    def _become_child(self, dispatch: Dispatch, link: socket.socket) -> NoReturn:
+        """Go on as a process that runs attempts; never return."""
         status = _FAILED_STATUS
         try:
             zygote = os.getppid()
@@ -137,9 +183,9 @@ class Zygote:
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
-            for descriptor in (self._commands, self._answers, *self._wakeup):
-                os.close(descriptor)
-            status = _run_loop(_attempt(self._run, dispatch))
+            self._close_inherited()
+            if self._run is not None:
+                status = run_attempts(self._run, dispatch, link, self._attempts)
         except BaseException:  # noqa: BLE001  # the runner: nothing may go on as a second zygote
             sys.excepthook(*sys.exc_info())
         finally:
@@ -147,27 +193,37 @@ class Zygote:
                 sys.stderr.flush()
             os._exit(status)
 
-    def _stop(self, job_id: str, grace_s: float) -> None:
-        for pid, running in self._running.items():
-            if running.dispatch.job_id == job_id:
-                _terminate(pid, running, grace_s)
+    def _close_inherited(self) -> None:
+        self._selector.close()
+        for descriptor in (self._commands, self._answers, *self._wakeup):
+            os.close(descriptor)
+        for child in self._children.values():
+            child.link.close()
+
+    def _stop(self, job_id: str, grace_s: float, *, before: int | None = None) -> None:
+        """Stop the attempts of a job, or those before one that has taken their place."""
+        for pid, child in self._children.items():
+            if child.dispatch is None or child.dispatch.job_id != job_id:
+                continue
+            if before is None or child.dispatch.attempt < before:
+                _terminate(pid, child, grace_s)
 
     def _close(self, grace_s: float) -> None:
         self._closing = True
-        for pid, running in self._running.items():
-            _terminate(pid, running, grace_s)
+        for pid, child in self._children.items():
+            _terminate(pid, child, grace_s)
 
     def _kill_overdue(self) -> None:
         now = time.monotonic()
-        for pid, running in self._running.items():
-            if running.kill_at is not None and running.kill_at <= now:
+        for pid, child in self._children.items():
+            if child.kill_at is not None and child.kill_at <= now:
                 signal_tree(pid, signal.SIGKILL)
-                running.kill_at = now + 1.0
+                child.kill_at = now + 1.0
         for orphan in self._orphans():
             signal_tree(orphan, signal.SIGKILL)
 
     def _patience(self) -> float | None:
-        dues = [running.kill_at for running in self._running.values() if running.kill_at is not None]
+        dues = [child.kill_at for child in self._children.values() if child.kill_at is not None]
         return max(0.0, min(dues) - time.monotonic()) if dues else None
 
     def _bury(self) -> bool:
@@ -175,68 +231,41 @@ class Zygote:
         with suppress(ChildProcessError):
             while (found := os.waitpid(-1, os.WNOHANG))[0]:
                 pid, status = found
-                if (running := self._running.pop(pid, None)) is not None:
-                    self._ended.append((running.dispatch, os.waitstatus_to_exitcode(status)))
+                if (child := self._children.pop(pid, None)) is not None:
+                    self._note_death(child, os.waitstatus_to_exitcode(status))
         orphans = self._orphans()
         for orphan in orphans:
             signal_tree(orphan, signal.SIGKILL)
         if not orphans:
             for dispatch, status in self._ended:
-                self._answer({"ended": [dispatch.job_id, dispatch.attempt, status]})
+                self._answer_ended(dispatch, status)
             self._ended.clear()
-        return bool(self._running or orphans)
+        return bool(self._children or orphans)
+
+    def _note_death(self, child: _Child, status: int) -> None:
+        with suppress(KeyError):  # the end of the link may have been read before
+            self._selector.unregister(child.link)
+        child.link.close()
+        if child.dispatch is not None:
+            self._ended.append((child.dispatch, status))
 
     def _orphans(self) -> list[int]:
         """Return what jobs that are dead have left: what is our child and no job."""
-        return [pid for pid in children(os.getpid()) if pid not in self._running]
+        return [pid for pid in children(os.getpid()) if pid not in self._children]
+
+    def _answer_ended(self, dispatch: Dispatch, status: int) -> None:
+        self._answer({"ended": [dispatch.job_id, dispatch.attempt, status]})
 
     def _answer(self, answer: dict[str, Any]) -> None:
         with suppress(BrokenPipeError):
             os.write(self._answers, json.dumps(answer).encode() + b"\n")
 
 
-def _terminate(pid: int, running: _Running, grace_s: float) -> None:
-    if running.kill_at is None:
+def _terminate(pid: int, child: _Child, grace_s: float) -> None:
+    if child.kill_at is None:
         signal_tree(pid, signal.SIGTERM)
     kill_at = time.monotonic() + grace_s
-    running.kill_at = kill_at if running.kill_at is None else min(running.kill_at, kill_at)
-
-
-def _run_loop(attempt: Coroutine[Any, Any, int]) -> int:
-    """Run to the end in a loop that is never closed: a connection that is still closing in its thread may use it."""
-    return asyncio.new_event_loop().run_until_complete(_to_the_end(attempt))
-
-
-async def _to_the_end(attempt: Coroutine[Any, Any, int]) -> int:
-    """Await the attempt, then end what it has left behind in this process."""
-    try:
-        return await attempt
-    finally:
-        loop = asyncio.get_running_loop()
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-        await loop.shutdown_asyncgens()
-        await loop.shutdown_default_executor()
-
-
-async def _attempt(run: RunAttempt | None, dispatch: Dispatch) -> int:
-    """Run an attempt; SIGTERM cancels it."""
-    if run is None:
-        return _FAILED_STATUS
-    running = asyncio.create_task(run(dispatch))
-
-    def stop() -> None:
-        if not running.cancelling():  # a second signal must not disturb the cleaning up
-            running.cancel()
-
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
-    try:
-        await running
-    except asyncio.CancelledError:
-        return _ABORTED_STATUS
-    return 0
+    child.kill_at = kill_at if child.kill_at is None else min(child.kill_at, kill_at)
 
 
 def _resolve(name: str) -> Preload:
@@ -260,4 +289,5 @@ def _own_pipes() -> tuple[int, int]:
 
 
 if __name__ == "__main__":
+    fork_with_keeper()
     Zygote(*_own_pipes()).main()

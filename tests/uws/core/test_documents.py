@@ -107,6 +107,7 @@ def schema() -> etree.XMLSchema:
     return etree.XMLSchema(etree.fromstring(wrapper, parser))
 
 
+@pytest.mark.requirement("U-101", "U-110")
 @settings(max_examples=60, deadline=None)
 @given(JOBS)
 def test_a_job_is_the_same_after_xml_and_json(job: JobDocument) -> None:
@@ -127,6 +128,7 @@ def test_a_list_is_the_same_after_xml_and_json(jobs: JobList) -> None:
     assert xml.jobs_to_xml(again) == document
 
 
+@pytest.mark.requirement("U-002", "U-042", "U-090", "U-101", "U-110")
 @pytest.mark.parametrize("phase", list(Phase))
 def test_job_results_and_parameters_are_valid_in_every_phase(phase: Phase) -> None:
     document = job_document(make_job(phase), URL, None)
@@ -139,6 +141,7 @@ def test_job_results_and_parameters_are_valid_in_every_phase(phase: Phase) -> No
         schema().assertValid(etree.fromstring(written))
 
 
+@pytest.mark.requirement("U-042", "U-070")
 def test_a_job_list_is_valid_and_its_elements_are_prefixed_literally() -> None:
     written = xml.jobs_to_xml(job_list([make_job(phase) for phase in Phase], "https://penstock.example/uws/jobs"))
     schema().assertValid(etree.fromstring(written))
@@ -146,6 +149,7 @@ def test_a_job_list_is_valid_and_its_elements_are_prefixed_literally() -> None:
     assert b"xlink:href=" in written
 
 
+@pytest.mark.requirement("U-040")
 def test_the_version_is_on_the_roots_that_may_have_it() -> None:
     document = job_document(make_job(), URL, None)
     assert etree.fromstring(xml.job_to_xml(document)).get("version") == "1.1"
@@ -153,6 +157,7 @@ def test_the_version_is_on_the_roots_that_may_have_it() -> None:
     assert etree.fromstring(xml.results_to_xml(())).get("version") is None
 
 
+@pytest.mark.requirement("U-093")
 def test_foreign_job_info_is_kept_as_it_is() -> None:
     foreign = b"""<uws:job xmlns:uws="http://www.ivoa.net/xml/UWS/v1.0"><uws:jobId>1</uws:jobId>
       <uws:phase>PENDING</uws:phase><uws:executionDuration>0</uws:executionDuration><uws:results/>
@@ -160,6 +165,37 @@ def test_foreign_job_info_is_kept_as_it_is() -> None:
     job = xml.job_from_xml(foreign)
     assert job.info == {"$xml": ['<a:x xmlns:a="urn:other" b="1">text<a:y></a:y></a:x>']}
     assert xml.job_from_xml(xml.job_to_xml(json.job_from_json(orjson.dumps(json.job_to_json(job))))) == job
+
+
+DEEP = 200
+DEEP_FORMS = (('{"a":', "1", "}"), ('{"a":[', "", "]}"), ('{"a":[[', "1", "]]}"))
+
+
+@pytest.mark.parametrize("form", DEEP_FORMS, ids=lambda form: form[0])
+def test_a_job_info_that_is_nested_beyond_measure_is_refused(form: tuple[str, str, str]) -> None:
+    opening, innermost, closing = form
+
+    def nested(levels: int) -> bytes:
+        times = levels // (opening.count("[") + 1)
+        return b'{"jobId":"1","phase":"PENDING","ownerId":null,"startTime":null,"endTime":null,"destruction":null,' + (
+            f'"executionDuration":0,"results":[],"jobInfo":{opening * times}{innermost}{closing * times}}}'.encode()
+        )
+
+    for levels in (DEEP + 10, 900):
+        with pytest.raises(UsageError, match="levels deep"):
+            json.job_from_json(nested(levels))
+    job = json.job_from_json(nested(DEEP - 10))
+    assert xml.job_from_xml(xml.job_to_xml(job)).info == job.info
+
+
+@pytest.mark.parametrize("levels", [DEEP + 1, 240])
+def test_a_job_info_in_xml_that_is_nested_beyond_measure_is_refused(levels: int) -> None:
+    inner = '<a type="object">' * levels + "</a>" * levels
+    document = f"""<uws:job xmlns:uws="http://www.ivoa.net/xml/UWS/v1.0"><uws:jobId>1</uws:jobId>
+      <uws:phase>PENDING</uws:phase><uws:executionDuration>0</uws:executionDuration><uws:results/>
+      <uws:jobInfo>{inner}</uws:jobInfo></uws:job>"""
+    with pytest.raises(UsageError, match="levels deep"):
+        xml.job_from_xml(document.encode())
 
 
 @pytest.mark.parametrize(
@@ -195,6 +231,7 @@ def test_hints_are_no_part_of_a_job() -> None:
     )
 
 
+@pytest.mark.requirement("U-111")
 @pytest.mark.parametrize("value", ["\x01", "a\ud800"[:1] + "\x0b", "\ufffe", "x" * 100_000])
 def test_a_value_that_xml_cannot_carry_is_by_reference(value: str) -> None:
     from uws.core.job import JobParameter
@@ -207,3 +244,13 @@ def test_a_value_that_xml_cannot_carry_is_by_reference(value: str) -> None:
     assert first.value == f"{URL}/parameters/a%20b"
     assert second.value.endswith("?item=2")
     xml.job_to_xml(document)
+
+
+@pytest.mark.requirement("U-091")
+def test_a_run_id_is_absent_or_a_text_and_never_nil() -> None:
+    for run_id in (None, "", "r"):
+        document = xml.job_to_xml(job_document(make_job(run_id=run_id), URL, None))
+        assert [element.text or "" for element in etree.fromstring(document).findall("{*}runId")] == (
+            [] if run_id is None else [run_id]
+        )
+        assert len(etree.fromstring(document).findall("{*}creationTime")) == 1

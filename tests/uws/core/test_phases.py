@@ -8,6 +8,7 @@ from tests.uws.builders import NOW, instant, make_job
 from uws.core.job import ErrorSummary, JobParameter, JobResult, Lease, Phase
 from uws.core.phases import (
     CLIENT_KINDS,
+    TABLE,
     Abort,
     Archive,
     Claim,
@@ -87,6 +88,7 @@ def test_the_matrix_names_every_pair() -> None:
     assert {(phase, kind) for phase, kind, _ in cells()} == set(itertools.product(Phase, Kind))
 
 
+@pytest.mark.requirement("U-009", "U-010", "U-011", "U-014", "U-032")
 @pytest.mark.parametrize(("phase", "kind", "cell"), cells())
 def test_every_event_in_every_phase_does_what_the_matrix_says(phase: Phase, kind: Kind, cell: str) -> None:
     job = make_job(phase)
@@ -114,6 +116,7 @@ def test_a_report_of_another_attempt_is_stale_in_every_phase(phase: Phase, kind:
             apply(job, event_of(kind, attempt), NOW)
 
 
+@pytest.mark.requirement("U-138", "TA-07")
 def test_running_raises_the_attempt_and_dispatches() -> None:
     decision = apply(make_job(), Run(), NOW)
     assert decision.job.attempt == 1
@@ -128,6 +131,7 @@ def test_reviving_forgets_what_the_lost_attempt_said() -> None:
     assert Effect.DISPATCH in revived.effects
 
 
+@pytest.mark.requirement("U-139")
 def test_abort_keeps_the_start_and_the_parameters_and_sets_the_end() -> None:
     job = make_job(Phase.EXECUTING)
     aborted = apply(job, Abort(), instant(9)).job
@@ -136,12 +140,25 @@ def test_abort_keeps_the_start_and_the_parameters_and_sets_the_end() -> None:
     assert aborted.error is None
 
 
+@pytest.mark.requirement("U-016")
 def test_overrun_says_what_happened() -> None:
     job = make_job(Phase.EXECUTING, execution_duration_s=5)
     aborted = apply(job, Overrun(1, (RESULT,)), instant(9)).job
     assert aborted.error
     assert "ExecutionDuration exceeded" in aborted.error.message
     assert aborted.results == (RESULT,)
+
+
+@pytest.mark.requirement("U-013")
+@pytest.mark.parametrize("event", [Abort(), Overrun(1), Fail(1, ERROR), Suspend(), SetDuration(5)])
+def test_results_that_were_published_stay_unless_somebody_knows_better(event: Event) -> None:
+    """UWS 1.1 s2.1.4, s2.2.3.6."""
+    assert apply(make_job(Phase.EXECUTING, results=(RESULT,)), event, NOW).job.results == (RESULT,)
+
+
+@pytest.mark.parametrize("event", [Overrun(1, ()), Fail(1, ERROR, ()), Complete(1, ()), Revive(1)])
+def test_results_are_what_the_worker_says_at_last_and_go_with_its_attempt(event: Event) -> None:
+    assert apply(make_job(Phase.EXECUTING, results=(RESULT,)), event, NOW).job.results == ()
 
 
 def test_archiving_keeps_the_metadata_and_drops_the_results() -> None:
@@ -165,8 +182,15 @@ def test_what_is_allowed_leaves_out_what_holds_already() -> None:
     assert set(CLIENT_KINDS) >= allowed(Phase.PENDING)
 
 
+@pytest.mark.requirement("U-015")
 def test_a_deadline_is_there_only_while_the_job_runs_and_is_limited() -> None:
     assert make_job(Phase.EXECUTING).deadline == instant(61)
     assert make_job(Phase.EXECUTING, execution_duration_s=0).deadline is None
     assert make_job(Phase.COMPLETED).deadline is None
     assert make_job().deadline is None
+
+
+@pytest.mark.requirement("U-012")
+def test_nothing_that_happens_leads_to_unknown() -> None:
+    """The database always tells: only the document of another service says UNKNOWN."""
+    assert Phase.UNKNOWN not in {rule.to for rules in TABLE.values() for rule in rules.values()}

@@ -16,20 +16,24 @@ def params(query: str) -> Parameters:
     return Parameters([tuple(pair.split("=", 1)) for pair in query.split("&") if pair])  # type: ignore[misc]
 
 
+@pytest.mark.requirement("U-072")
 def test_no_filter_lists_all_but_archived_jobs() -> None:
     assert parse_filters(params("")) == Filters()
     assert Filters().phases == set(Phase) - {Phase.ARCHIVED}
 
 
+@pytest.mark.requirement("U-073", "U-074")
 @pytest.mark.parametrize("phase", list(Phase))
 def test_every_phase_is_a_filter(phase: Phase) -> None:
     assert parse_filters(params(f"phase={phase}")).phases == {phase}
 
 
+@pytest.mark.requirement("U-073")
 def test_phases_are_joined() -> None:
     assert parse_filters(params("PHASE=ARCHIVED&Phase=ERROR")).phases == {Phase.ARCHIVED, Phase.ERROR}
 
 
+@pytest.mark.requirement("U-075", "U-079")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -45,6 +49,7 @@ def test_after_is_read_leniently(text: str, expected: datetime) -> None:
     assert parse_filters(params(f"AFTER={text}")).after == expected
 
 
+@pytest.mark.requirement("U-079")
 @pytest.mark.parametrize(
     "query",
     [
@@ -68,11 +73,13 @@ def test_bad_filters_are_refused(query: str) -> None:
         parse_filters(params(query))
 
 
+@pytest.mark.requirement("U-051")
 @pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("10", 10), ("-1", None), ("999999999", 999999999)])
 def test_wait_is_read(text: str, seconds: int | None) -> None:
     assert parse_wait(params(f"wait={text}")) == Wait(seconds=seconds)
 
 
+@pytest.mark.requirement("U-063")
 @pytest.mark.parametrize(
     "query", ["WAIT=abc", "WAIT=1.5", "WAIT=-5", "WAIT=", "WAIT=1&WAIT=2", "WAIT=1&PHASE=NO", "WAIT=٣"]
 )
@@ -85,18 +92,21 @@ def test_without_wait_a_phase_means_nothing() -> None:
     assert parse_wait(params("PHASE=NONSENSE")) is None
 
 
+@pytest.mark.requirement("U-053")
 @pytest.mark.parametrize("phase", list(Phase))
 def test_a_request_blocks_in_the_three_active_phases_only(phase: Phase) -> None:
     assert Wait(seconds=None).blocks(phase, phase) == (phase in MAY_BLOCK)
     assert Wait(seconds=None, phase=phase).blocks(phase, phase) == (phase in MAY_BLOCK)
 
 
+@pytest.mark.requirement("U-052", "U-057", "U-058")
 def test_a_request_ends_when_the_phase_is_another() -> None:
     assert not Wait(seconds=None).blocks(Phase.PENDING, Phase.QUEUED)
     assert not Wait(seconds=None, phase=Phase.QUEUED).blocks(Phase.EXECUTING, Phase.EXECUTING)
     assert Wait(seconds=None, phase=Phase.EXECUTING).blocks(Phase.QUEUED, Phase.EXECUTING)
 
 
+@pytest.mark.requirement("U-055", "U-056")
 def test_waiting_is_capped() -> None:
     assert Wait(seconds=None).timeout_s(60) == 60
     assert Wait(seconds=5).timeout_s(60) == 5

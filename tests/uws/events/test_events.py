@@ -91,17 +91,38 @@ async def db(database_url: str) -> AsyncIterator[Database]:
     await db.close()
 
 
-async def test_a_change_by_another_process_wakes_those_who_wait_in_this_one(db: Database, tmp_path: Path) -> None:
+async def test_a_change_by_another_process_wakes_those_who_wait_in_this_one(
+    db: Database, database_url: str, tmp_path: Path
+) -> None:
     directory = tmp_path / ("long" * 30) / "notify"
     async with AsyncExitStack() as here, AsyncExitStack() as there:
-        hub, other = await open_hub(db, directory, here), open_announcer(db, directory, there)
-        job, store = make_job(), SqlStore(db)
+        its_db = Database(database_url)
+        there.push_async_callback(its_db.close)
+        hub, other = await open_hub(db, directory, here), open_announcer(its_db, directory, there)
+        job, store = make_job(), SqlStore(its_db)
         await store.create(job)
         with hub.watch(job.id) as watch:
             decision = apply(job, Run(), NOW)
             await store.change(job, decision.job, decision.effects)
             await other.announce(Change(job_id=job.id, phase=Phase.QUEUED))
             assert await watch.wait(30)
+
+
+async def test_what_this_process_changed_is_not_heard_a_second_time(postgres_url: str) -> None:
+    db = Database(postgres_url)
+    await upgrade(db, {"uws": "uws.migrations"})
+    heard: list[Change] = []
+    async with AsyncExitStack() as stack:
+        hub = await open_hub(db, Path("unused"), stack)
+        hub.listen(heard.append)
+        job = make_job()
+        await SqlStore(db).create(job)
+        decision = apply(job, Run(), NOW)
+        await SqlStore(db).change(job, decision.job, decision.effects)
+        async with db.write() as connection:
+            await connection.exec_driver_sql("SELECT pg_notify('penstock_uws', 'another QUEUED')")
+        await eventually(lambda: [change.job_id for change in heard] == ["another"])
+    await db.close()
 
 
 async def test_a_socket_that_nobody_reads_is_removed(tmp_path: Path) -> None:

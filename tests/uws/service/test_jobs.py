@@ -1,114 +1,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from penstock.auth.principal import Principal
 from penstock.dali.errors import AuthenticationRequired, Forbidden, NotFound, UsageError
 from penstock.dali.params import Part
-from penstock.db import Database
-from penstock.migrations import upgrade
 from tests.uws.builders import NOW, instant
-from tests.uws.hosting import JOB_TYPES
+from tests.uws.house import ADMIN, ALICE, ANYONE, BOB, House, opened
 from tests.uws.waiting import eventually
 from uws.core.filters import Filters
 from uws.core.job import ErrorSummary, Job, Phase
-from uws.core.phases import Refused
 from uws.core.wait import Wait
-from uws.events import Hub
 from uws.ports import Dispatch, EndOfAttempt
-from uws.results import FileResults
 from uws.service.access import Access
-from uws.service.changes import Changes
-from uws.service.jobs import Given, JobService, NewJob
-from uws.service.parameters import Rejected
+from uws.service.jobs import Given, NewJob
 from uws.service.policy import Policy, parse_duration
-from uws.service.reports import Reports
-from uws.service.upkeep import Upkeep
-from uws.store import SqlStore
-
-ANYONE = Access()
-ALICE = Access(caller=Principal(subject="alice"))
-BOB = Access(caller=Principal(subject="bob"))
-ADMIN = Access(caller=Principal(subject="root", admin=True))
-
-
-class Idle:
-    """An executor that notes what it is told."""
-
-    def __init__(self) -> None:
-        self.started: list[Dispatch] = []
-        self.stopped: list[str] = []
-        self.free = 100
-
-    def capacity(self) -> int:
-        return self.free
-
-    async def start(self, dispatch: Dispatch) -> None:
-        self.started.append(dispatch)
-        self.free -= 1
-
-    async def stop(self, job_id: str) -> None:
-        self.stopped.append(job_id)
-
-    async def close(self) -> None:
-        """Nothing to close."""
-
-
-class House:
-    """A service with all its parts, and a clock to turn."""
-
-    def __init__(self, db: Database, folder: Path, policy: Policy) -> None:
-        self.now: datetime = NOW
-        self.hub = Hub()
-        self.executor = Idle()
-        self.results = FileResults(folder / "results")
-        self.folder = folder / "results"
-        self.store = SqlStore(db)
-        changes = Changes(self.store, self.hub, lambda: self.now)
-        self.reports = Reports(changes, policy)
-        self.upkeep = Upkeep(changes, self.results, self.executor, policy)
-        numbers = iter(range(10**6))
-        self.jobs = JobService(
-            changes,
-            self.hub,
-            self.results,
-            job_types=JOB_TYPES,
-            policy=policy,
-            random=lambda size: next(numbers).to_bytes(size),
-        )
-
-    async def queued(self, job_type: str = "echo") -> tuple[Job, Dispatch]:
-        job = await self.jobs.create(NewJob(job_type=job_type, run=True), ANYONE)
-        return job, Dispatch(job_id=job.id, attempt=job.attempt)
-
-    async def running(self) -> tuple[Job, Dispatch]:
-        _, dispatch = await self.queued()
-        job = await self.reports.claim(dispatch, "w")
-        assert job
-        return job, dispatch
-
-
-@asynccontextmanager
-async def opened(folder: Path, **policy: object) -> AsyncIterator[House]:
-    db = Database(f"sqlite:///{folder}/jobs.db")
-    await upgrade(db, {"uws": "uws.migrations"})
-    yield House(db, folder, Policy(**policy))  # type: ignore[arg-type]
-    await db.close()
-
-
-async def test_twenty_runs_at_once_start_one_attempt(tmp_path: Path) -> None:
-    async with opened(tmp_path) as house:
-        job = await house.jobs.create(NewJob(job_type="echo"), ANYONE)
-        outcomes = await asyncio.gather(*(house.jobs.run(job.id, ANYONE) for _ in range(20)))
-        assert {outcome.phase for outcome in outcomes} == {Phase.QUEUED}
-        await house.upkeep.dispatch()
-        assert house.executor.started == [Dispatch(job_id=job.id, attempt=1)]
+from uws.service.validation import Rejected
 
 
 async def test_an_attempt_is_claimed_once(tmp_path: Path) -> None:
@@ -116,21 +26,6 @@ async def test_an_attempt_is_claimed_once(tmp_path: Path) -> None:
         _, dispatch = await house.queued()
         claims = await asyncio.gather(*(house.reports.claim(dispatch, f"w{n}") for n in range(10)))
         assert len([claim for claim in claims if claim]) == 1
-
-
-async def test_an_update_that_races_a_run_is_in_or_refused(tmp_path: Path) -> None:
-    async with opened(tmp_path) as house:
-        for _ in range(10):
-            job = await house.jobs.create(NewJob(job_type="echo"), ANYONE)
-            given = Given(parameters=(("MESSAGE", "new"),))
-            update, _ = await asyncio.gather(
-                house.jobs.update_parameters(job.id, given, ANYONE),
-                house.jobs.run(job.id, ANYONE),
-                return_exceptions=True,
-            )
-            stored = await house.jobs.get(job.id, ANYONE)
-            assert isinstance(update, Refused) == (not stored.parameters)
-            assert stored.phase is Phase.QUEUED
 
 
 async def test_a_late_report_changes_nothing(tmp_path: Path) -> None:
@@ -179,6 +74,7 @@ async def test_a_job_whose_workers_vanish_is_given_up(tmp_path: Path) -> None:
         assert done.error.type == "transient"
 
 
+@pytest.mark.requirement("U-009", "U-016")
 async def test_an_overrun_is_aborted_by_the_sweeper(tmp_path: Path) -> None:
     async with opened(tmp_path, default_duration_s=5, lease=timedelta(days=1)) as house:
         job, dispatch = await house.running()
@@ -192,6 +88,7 @@ async def test_an_overrun_is_aborted_by_the_sweeper(tmp_path: Path) -> None:
         assert await house.reports.heartbeat(dispatch, "w") is None
 
 
+@pytest.mark.requirement("U-019")
 async def test_destruction_while_executing_forgets_the_job_and_its_files(tmp_path: Path) -> None:
     async with opened(tmp_path) as house:
         job, dispatch = await house.running()
@@ -207,6 +104,7 @@ async def test_destruction_while_executing_forgets_the_job_and_its_files(tmp_pat
         assert not await house.reports.complete(dispatch, ())
 
 
+@pytest.mark.requirement("U-013")
 async def test_an_archived_job_keeps_its_metadata_and_loses_its_results(tmp_path: Path) -> None:
     async with opened(tmp_path, archive=True) as house:
         job, _ = await house.running()
@@ -220,11 +118,13 @@ async def test_an_archived_job_keeps_its_metadata_and_loses_its_results(tmp_path
         await house.upkeep.settle()
 
 
+@pytest.mark.requirement("U-015", "U-017", "U-018", "U-137")
 @pytest.mark.parametrize(("wish", "expected"), [(None, 10), (5, 5), (0, 100), (101, 100), (2**40, 100)])
 def test_durations_are_clamped(wish: int | None, expected: int) -> None:
     assert Policy(default_duration_s=10, max_duration_s=100).duration_s(wish) == expected
 
 
+@pytest.mark.requirement("U-015", "U-092")
 def test_without_a_limit_a_duration_fits_the_schema() -> None:
     assert Policy(max_duration_s=0).duration_s(2**40) == 2**31 - 1
     assert Policy(max_duration_s=0).duration_s(0) == 0
@@ -236,6 +136,7 @@ def test_bad_durations_are_refused(text: str) -> None:
         parse_duration(text)
 
 
+@pytest.mark.requirement("U-020", "U-136")
 def test_destruction_is_clamped() -> None:
     limited = Policy(default_lifetime=timedelta(days=1), max_lifetime=timedelta(days=2))
     assert limited.first_destruction(NOW) == NOW + timedelta(days=1)
@@ -282,6 +183,7 @@ async def test_what_cannot_be_kept_is_refused(tmp_path: Path, given: Given) -> N
             await house.jobs.create(NewJob(job_type="copy", given=given), ANYONE)
 
 
+@pytest.mark.requirement("TA-05")
 async def test_a_dali_type_takes_everything_and_accumulates_uploads(tmp_path: Path) -> None:
     async with opened(tmp_path) as house:
         given = Given(parameters=(("UPLOAD", "a,param:a"), ("X", "1"), ("Upload", "b,param:b")), run_id="r 1")
@@ -308,6 +210,7 @@ async def test_uploads_are_kept_with_the_job_and_refused_ones_are_not(tmp_path: 
         assert [folder.name for folder in house.folder.iterdir()] == [job.id]
 
 
+@pytest.mark.requirement("U-152")
 async def test_owners_alone_see_their_jobs(tmp_path: Path) -> None:
     async with opened(tmp_path) as house:
         job = await house.jobs.create(NewJob(job_type="echo"), ALICE)
@@ -321,6 +224,7 @@ async def test_owners_alone_see_their_jobs(tmp_path: Path) -> None:
             await house.jobs.get(job.id, Access(caller=ALICE.caller, job_type="sleep"))
 
 
+@pytest.mark.requirement("U-151")
 @pytest.mark.parametrize("lists_anonymous", [True, False])
 async def test_lists_show_what_the_caller_may_see(tmp_path: Path, lists_anonymous: bool) -> None:
     async with opened(tmp_path, lists_anonymous=lists_anonymous) as house:
@@ -344,6 +248,7 @@ class TestWaiting:
         assert not task.done()
         return task
 
+    @pytest.mark.requirement("U-052", "U-055", "U-060")
     async def test_a_change_of_phase_ends_it(self, tmp_path: Path) -> None:
         async with opened(tmp_path) as house:
             job = await house.jobs.create(NewJob(job_type="echo"), ANYONE)
@@ -354,6 +259,7 @@ class TestWaiting:
             await house.jobs.run(job.id, ANYONE)
             assert (await task).phase is Phase.QUEUED
 
+    @pytest.mark.requirement("U-061")
     async def test_deletion_ends_it(self, tmp_path: Path) -> None:
         async with opened(tmp_path) as house:
             job = await house.jobs.create(NewJob(job_type="echo"), ANYONE)
@@ -362,6 +268,7 @@ class TestWaiting:
             with pytest.raises(NotFound):
                 await task
 
+    @pytest.mark.requirement("U-061")
     async def test_shutting_down_ends_it(self, tmp_path: Path) -> None:
         async with opened(tmp_path) as house:
             job = await house.jobs.create(NewJob(job_type="echo"), ANYONE)
@@ -369,11 +276,13 @@ class TestWaiting:
             house.jobs.stop_waiting()
             assert (await task).phase is Phase.PENDING
 
+    @pytest.mark.requirement("U-054", "U-056")
     async def test_the_time_ends_it(self, tmp_path: Path) -> None:
         async with opened(tmp_path, max_wait_s=0.05) as house:
             job = await house.jobs.create(NewJob(job_type="echo"), ANYONE)
             assert (await house.jobs.wait(job.id, Wait(seconds=None), ANYONE)).phase is Phase.PENDING
 
+    @pytest.mark.requirement("U-053", "U-057", "U-059")
     async def test_another_phase_or_no_time_does_not_wait(self, tmp_path: Path) -> None:
         async with opened(tmp_path, max_wait_s=600) as house:
             job = await house.jobs.create(NewJob(job_type="echo"), ANYONE)
@@ -382,6 +291,7 @@ class TestWaiting:
             await house.jobs.abort(job.id, ANYONE)
             await house.jobs.wait(job.id, Wait(seconds=None), ANYONE)
 
+    @pytest.mark.requirement("U-058", "U-061")
     async def test_a_change_between_the_watch_and_the_reading_is_not_lost(self, tmp_path: Path) -> None:
         async with opened(tmp_path, max_wait_s=600) as house:
             for _ in range(20):

@@ -14,7 +14,7 @@ from penstock.migrations import upgrade
 from tests.uws.builders import NOW, instant, make_job
 from uws.core.filters import Filters
 from uws.core.job import Job, JobParameter, JobResult, Lease, Phase, new_job_id
-from uws.core.phases import Abort, Claim, Complete, Delete, Event, Run, SetDestruction, apply
+from uws.core.phases import Abort, Claim, Complete, Delete, Event, Revive, Run, SetDestruction, apply
 from uws.ports import FOREVER, Dispatch, JobQuery, JobStore
 from uws.store import SqlStore
 
@@ -109,6 +109,41 @@ class TestJobStore:
         done = await happen(store, job, Complete(1, results))
         assert (done.phase, done.results, done.lease) == (Phase.COMPLETED, results, None)
 
+    async def test_results_of_a_running_attempt_are_kept_with_a_sign_of_life(self, store: JobStore) -> None:
+        """UWS 1.1 s2.1.3."""
+        job = make_job(Phase.EXECUTING)
+        await store.create(job)
+        first = JobResult(id="a", blob="x/1", size_bytes=2**40, media_type="a/b", sha256="0" * 64)
+        second = JobResult(id="b", blob="x/2", size_bytes=0, media_type="a/b")
+        dispatch, lease = Dispatch(job_id=job.id, attempt=1), Lease(worker="w", until=instant(50))
+        for results in ((first,), (first, second)):
+            assert await store.heartbeat(dispatch, lease, None, results=results)
+            assert (await reread(store, job)).results == results
+        assert await store.heartbeat(dispatch, lease, {"progress": 1})
+        assert (await reread(store, job)).results == (first, second)
+        for stranger in (replace(lease, worker="other"), lease):
+            late = replace(dispatch, attempt=2) if stranger is lease else dispatch
+            assert await store.heartbeat(late, stranger, None, results=()) is None
+        assert (await reread(store, job)).results == (first, second)
+
+    async def test_a_change_that_does_not_know_of_new_results_is_not_written(self, store: JobStore) -> None:
+        job = make_job(Phase.EXECUTING)
+        await store.create(job)
+        result = JobResult(id="a", blob="x/1", size_bytes=1, media_type="a/b")
+        lease = Lease(worker="w", until=instant(50))
+        assert await store.heartbeat(Dispatch(job_id=job.id, attempt=1), lease, None, results=(result,))
+        revived = apply(job, Revive(1), NOW)
+        assert not await store.change(job, revived.job, revived.effects)
+        assert (await happen(store, await reread(store, job), Revive(1))).results == ()
+
+    async def test_the_present_attempts_of_jobs_are_told(self, store: JobStore) -> None:
+        jobs = [numbered(number, attempt=number) for number in (1, 2)]
+        for job in jobs:
+            await store.create(job)
+        asked = [job.id for job in (*jobs, numbered(3))]
+        assert await store.attempts(asked) == {jobs[0].id: 1, jobs[1].id: 2}
+        assert await store.attempts([]) == {}
+
     async def test_a_forgotten_job_leaves_only_the_duty_to_remove_its_files(self, store: JobStore) -> None:
         job = make_job(Phase.COMPLETED)
         await store.create(job)
@@ -190,6 +225,7 @@ class TestLists:
             await store.create(numbered(number, phase=phase, owner=owner, type=name))
         return store
 
+    @pytest.mark.requirement("U-072", "U-074", "U-075", "U-076", "U-077")
     @pytest.mark.parametrize(
         ("query", "expected"),
         [
@@ -207,6 +243,32 @@ class TestLists:
         ],
     )
     async def test_filters(self, filled: JobStore, query: JobQuery, expected: list[int]) -> None:
+        assert await self.listed(filled, query) == expected
+
+    @pytest.mark.parametrize("owners", [None, ("alice", "bob", None)])
+    @pytest.mark.parametrize("size", [1, 2, 3])
+    async def test_pages_follow_one_another(
+        self, filled: JobStore, owners: tuple[str | None, ...] | None, size: int
+    ) -> None:
+        found: list[str] = []
+        while page := await filled.list_jobs(
+            JobQuery(filters=Filters(last=size), owners=owners, before=found[-1] if found else None)
+        ):
+            found += [job.id for job in page]
+        assert found == [job.id for job in await filled.list_jobs(JobQuery(filters=Filters()))]
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            (JobQuery(filters=Filters(), owners=("alice", None)), [5, 2, 1]),
+            (JobQuery(filters=Filters(), owners=("alice",), job_type="sleep"), [2]),
+            (JobQuery(filters=Filters(phases=frozenset({Phase.ERROR})), job_type="echo"), [4]),
+            (JobQuery(filters=Filters(), owners=("nobody",)), []),
+        ],
+    )
+    async def test_owner_type_and_phase_hold_together(
+        self, filled: JobStore, query: JobQuery, expected: list[int]
+    ) -> None:
         assert await self.listed(filled, query) == expected
 
 

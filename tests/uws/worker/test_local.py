@@ -1,4 +1,4 @@
-"""Jobs in processes of their own, and what becomes of them when something dies."""
+"""Jobs in processes of this host, and what becomes of them when something dies (see also `test_executors`)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,14 @@ from typing import Any
 
 import psutil
 import pytest
-import pytest_asyncio
 
 from tests.support.systems import ROOT
 from tests.uws.hosting import JOB_TYPES, make_settings, open_local, open_resources
-from tests.uws.waiting import PATIENCE_S, eventually
+from tests.uws.waiting import PATIENCE_S
+from tests.uws.work import ANYONE, content, done, gone, message, revived, start, until
 from uws.app import open_jobs
-from uws.core.job import FINAL, Job, Phase
-from uws.core.wait import Wait
-from uws.service.access import Access
-from uws.service.jobs import Given, JobService, NewJob
-
-ANYONE = Access()
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+from uws.core.job import Phase
+from uws.service.jobs import JobService
 
 
 @asynccontextmanager
@@ -36,76 +31,7 @@ async def opened(folder: Path, database_url: str | None = None, **own: Any) -> A
         yield await open_jobs(resources, job_types=JOB_TYPES, open_executor=open_local)
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[JobService]:
-    """One service for all tests that leave it as they found it; jobs are started three times at most."""
-    async with opened(tmp_path_factory.mktemp("local"), kill_after_s=0.3, max_running=4, max_attempts=3) as service:
-        yield service
-
-
-async def start(service: JobService, name: str, **parameters: str) -> Job:
-    """Create a job and run it."""
-    given = Given(parameters=tuple(parameters.items()))
-    return await service.create(NewJob(job_type=name, given=given, run=True), ANYONE)
-
-
-async def until(service: JobService, job: Job, *phases: Phase) -> Job:
-    """Wait until the job is in one of the phases."""
-    async with asyncio.timeout(PATIENCE_S):
-        while (job := await service.wait(job.id, Wait(seconds=None), ANYONE)).phase not in phases:
-            pass
-    return job
-
-
-async def done(service: JobService, job: Job) -> Job:
-    """Wait until the job is over."""
-    return await until(service, job, *FINAL)
-
-
-async def message(service: JobService, job: Job) -> str:
-    """Wait until the job reports its progress."""
-
-    async def reports() -> bool:
-        return "message" in (await service.get(job.id, ANYONE)).info
-
-    await eventually(reports)
-    return str((await service.get(job.id, ANYONE)).info["message"])
-
-
-async def revived(service: JobService, job_id: str) -> None:
-    """Wait until the second attempt runs."""
-
-    async def runs() -> bool:
-        job = await service.get(job_id, ANYONE)
-        return (job.attempt, job.phase) == (2, Phase.EXECUTING)
-
-    await eventually(runs)
-
-
-async def gone(*pids: int) -> None:
-    """Wait until none of the processes lives."""
-    await eventually(lambda: not any(map(alive, pids)))
-
-
-def alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def content(service: JobService, job: Job, name: str) -> bytes:
-    [result] = [result for result in job.results if result.id == name]
-    data = service.results.path(result.blob).read_bytes()
-    assert len(data) == result.size_bytes
-    return data
-
-
-def folder_of(service: JobService, job: Job) -> Path:
-    """Return where the files of the job are."""
-    return service.results.path(job.id)
-
-
+@pytest.mark.requirement("U-008", "U-120", "U-121")
 async def test_jobs_of_every_ending_on_either_engine(tmp_path: Path, database_url: str) -> None:
     async with opened(tmp_path, database_url) as service:
         started = [
@@ -126,61 +52,6 @@ async def test_jobs_of_every_ending_on_either_engine(tmp_path: Path, database_ur
         assert crash.error
         assert "secret" not in crash.error.message
         assert content(service, crash, "part") == b"finished before the crash"
-
-
-async def test_an_abort_kills_grandchildren_that_ignore_it(service: JobService) -> None:
-    job = await start(service, "spawn")
-    pids = [int(word) for word in (await message(service, job)).split()]
-    assert len(pids) == 3
-    assert all(map(alive, pids))
-    assert (await service.abort(job.id, ANYONE)).phase is Phase.ABORTED
-    await gone(*pids)
-
-
-async def test_what_a_job_leaves_behind_ends_with_it(service: JobService) -> None:
-    job = await done(service, await start(service, "spawn", LEAVE="yes"))
-    assert job.phase is Phase.COMPLETED
-    await gone(*map(int, content(service, job, "pids").split()))
-
-
-async def test_deletion_kills_and_removes_the_files(service: JobService) -> None:
-    job = await start(service, "spawn")
-    pids = [int(word) for word in (await message(service, job)).split()]
-    folder = folder_of(service, job)
-    assert folder.exists()
-    await service.delete(job.id, ANYONE)
-    await gone(*pids)
-    await eventually(lambda: not folder.exists())
-
-
-async def test_a_job_whose_process_is_killed_is_tried_again(service: JobService) -> None:
-    job = await done(service, await start(service, "die", UNTIL="2"))
-    assert (job.phase, job.attempt) == (Phase.COMPLETED, 3)
-    assert content(service, job, "result") == b"attempt 3"
-    assert [folder.name for folder in folder_of(service, job).iterdir()] == ["3"]
-
-
-async def test_a_job_that_kills_every_process_is_given_up(service: JobService) -> None:
-    job = await done(service, await start(service, "die", UNTIL="99"))
-    assert (job.phase, job.attempt) == (Phase.ERROR, 3)
-
-
-async def test_a_job_that_takes_too_long_is_aborted(service: JobService) -> None:
-    new = NewJob(job_type="sleep", given=Given(parameters=(("DURATION", "600"),)), run=True, duration_s=1)
-    job = await done(service, await service.create(new, ANYONE))
-    assert job.phase is Phase.ABORTED
-    assert job.error
-    assert "ExecutionDuration" in job.error.message
-
-
-@pytest.mark.parametrize("moment", range(8))
-async def test_an_abort_at_any_moment_ends_in_one_defined_phase(service: JobService, moment: int) -> None:
-    jobs = [await start(service, "echo") for _ in range(4)]
-    await asyncio.sleep(moment * 0.03)
-    outcomes = await asyncio.gather(*(service.abort(job.id, ANYONE) for job in jobs), return_exceptions=True)
-    for job, outcome in zip(jobs, outcomes, strict=True):
-        final = await done(service, job)
-        assert final.phase is (Phase.COMPLETED if isinstance(outcome, Exception) else Phase.ABORTED)
 
 
 async def test_a_frozen_worker_loses_its_job_and_cannot_publish(tmp_path: Path) -> None:
@@ -216,7 +87,8 @@ async def test_closing_the_service_releases_its_jobs_and_the_next_one_runs_them(
 SERVER = """
 import asyncio, sys
 from pathlib import Path
-from tests.uws.worker.test_local import message, opened, start
+from tests.uws.work import message, start
+from tests.uws.worker.test_local import opened
 
 async def main():
     async with opened(Path(sys.argv[1]), lease_s=1.5) as service:

@@ -1,0 +1,88 @@
+"""Attempts that are offered, and offered again if their messages are lost."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from penstock.dali.errors import ServiceUnavailable
+from tests.uws.house import ANYONE, House, opened
+from uws.ports import Dispatch
+
+LATER = timedelta(seconds=31)
+
+
+async def dispatched(house: House, jobs: int) -> list[Dispatch]:
+    """Return attempts that the executor was given."""
+    dispatches = [(await house.queued())[1] for _ in range(jobs)]
+    await house.upkeep.dispatch()
+    assert house.executor.started == dispatches
+    return dispatches
+
+
+async def test_what_was_offered_is_not_offered_at_once_again(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        dispatches = await dispatched(house, 3)
+        await house.upkeep.dispatch()
+        house.executor.started.clear()
+        await house.upkeep.redispatch()
+        assert not house.executor.started
+        assert await house.store.offered() == len(dispatches)
+
+
+async def test_what_still_waits_is_not_offered_again_however_long_it_does(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        dispatches = await dispatched(house, 3)
+        for _ in range(3):
+            house.now += LATER
+            await house.upkeep.redispatch()
+        assert house.executor.started == dispatches
+
+
+async def test_as_many_as_are_missing_are_offered_again_the_oldest_first(tmp_path: Path, database_url: str) -> None:
+    async with opened(tmp_path, database_url) as house:
+        dispatches = await dispatched(house, 5)
+        del house.executor.started[:2]
+        house.now += LATER
+        await house.upkeep.redispatch()
+        assert house.executor.started == [*dispatches[2:], *dispatches[:2]]
+
+
+async def test_what_was_claimed_or_given_up_is_not_offered_again(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        claimed, aborted, lost = await dispatched(house, 3)
+        assert await house.reports.claim(claimed, "w")
+        await house.jobs.abort(aborted.job_id, ANYONE)
+        house.executor.started.clear()
+        house.now += LATER
+        await house.upkeep.redispatch()
+        assert house.executor.started == [lost]
+
+
+async def test_more_are_offered_again_than_the_executor_takes_at_once(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        dispatches = await dispatched(house, 5)
+        house.executor.started.clear()
+        house.executor.free = 2
+        house.now += LATER
+        await house.upkeep.redispatch()
+        assert house.executor.started == dispatches[:2]
+
+
+async def test_what_could_not_be_sent_is_offered_again(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        dispatches = [(await house.queued())[1] for _ in range(3)]
+        working = house.executor.start
+
+        async def away(_dispatch: Dispatch) -> None:
+            raise ServiceUnavailable("The message broker does not answer.")
+
+        house.executor.start = away  # type: ignore[method-assign]
+        with pytest.raises(ServiceUnavailable):
+            await house.upkeep.dispatch()
+        house.executor.start = working  # type: ignore[method-assign]
+        house.now += LATER
+        await house.upkeep.redispatch()
+        assert house.executor.started == dispatches

@@ -1,0 +1,168 @@
+"""The zygote by itself: which process runs an attempt."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.systems import ROOT
+from uws.ports import Dispatch
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="processes are used once where there is no /proc"
+)
+
+
+def preload(payload: str, _desk: str) -> Callable[[Dispatch], Coroutine[Any, Any, None]]:
+    """Return what runs an attempt: it notes its process, and does what the id of its job says."""
+
+    async def run(dispatch: Dispatch) -> None:
+        _note(Path(payload), f"{dispatch.job_id} {os.getpid()} {os.getsid(0)}\n")
+        DEEDS[dispatch.job_id.rstrip("0123456789")]()
+
+    return run
+
+
+def _note(path: Path, line: str) -> None:
+    with path.open("a") as notes:
+        notes.write(line)
+
+
+def _leave_a_thread() -> None:
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+
+
+def _leave_a_child() -> None:
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+
+
+def _fail() -> None:
+    raise RuntimeError("on purpose")
+
+
+def _hang() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(600)
+
+
+DEEDS: dict[str, Callable[[], object]] = {
+    "clean": lambda: None,
+    "thread": _leave_a_thread,
+    "child": _leave_a_child,
+    "file": lambda: os.open(os.devnull, os.O_RDONLY),
+    "directory": lambda: os.chdir("/"),
+    "environment": lambda: os.environ.update(LEFT="1"),
+    "fail": _fail,
+    "die": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "hang": _hang,
+}
+
+
+class Running:
+    """A zygote that runs."""
+
+    def __init__(self, process: subprocess.Popen[str], notes: Path) -> None:
+        self.process = process
+        self._notes = notes
+
+    def tell(self, **command: object) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> dict[str, Any]:
+        assert self.process.stdout
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def run(self, job_id: str) -> tuple[int, int]:
+        """Run an attempt to its end; return the status and its process."""
+        self.tell(start=[job_id, 1])
+        name, _, status = self.answer()["ended"]
+        assert name == job_id
+        return status, self.process_of(job_id)
+
+    def process_of(self, job_id: str) -> int:
+        """Return the process that ran an attempt, which led a session of its own."""
+        notes = [line.split() for line in self._notes.read_text().splitlines()]
+        [(pid, session)] = [(pid, session) for name, pid, session in notes if name == job_id]
+        assert pid == session
+        return int(pid)
+
+
+@contextmanager
+def zygote(folder: Path, attempts: int = 100) -> Iterator[Running]:
+    """Run a zygote."""
+    notes = folder / "notes"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uws.worker.zygote"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    with process:
+        running = Running(process, notes)
+        running.tell(preload=f"{__name__}:preload", payload=str(notes), desk="", kill_after_s=0.2, attempts=attempts)
+        assert running.answer() == {"ready": True}
+        yield running
+        running.tell(close=0)
+        assert process.wait(30) == 0
+
+
+def test_a_process_that_was_left_clean_runs_the_next_attempt(tmp_path: Path) -> None:
+    with zygote(tmp_path) as running:
+        assert len({running.run(f"clean{number}") for number in range(5)}) == 1
+
+
+def test_a_process_runs_no_more_attempts_than_it_may(tmp_path: Path) -> None:
+    with zygote(tmp_path, attempts=2) as running:
+        pids = [running.run(f"clean{number}")[1] for number in range(6)]
+    assert pids[0::2] == pids[1::2]
+    assert len(set(pids)) == 3
+
+
+@pytest.mark.parametrize("deed", ["thread", "child", "file", "directory", "environment", "fail", "die"])
+def test_a_process_in_which_anything_is_left_runs_no_other_attempt(tmp_path: Path, deed: str) -> None:
+    with zygote(tmp_path) as running:
+        status, first = running.run(f"{deed}1")
+        assert bool(status) == (deed in {"fail", "die"})
+        assert running.run("clean1")[1] != first
+        assert not Path(f"/proc/{first}").exists()
+
+
+def test_attempts_at_the_same_time_have_processes_of_their_own(tmp_path: Path) -> None:
+    with zygote(tmp_path) as running:
+        _, spare = running.run("clean1")
+        for number in range(3):
+            running.tell(start=[f"clean2{number}", 1])
+        assert {running.answer()["ended"][0] for _ in range(3)} == {"clean20", "clean21", "clean22"}
+        assert running.process_of("clean20") == spare
+
+
+def test_an_attempt_in_a_used_process_is_killed_like_any_other(tmp_path: Path) -> None:
+    with zygote(tmp_path) as running:
+        _, spare = running.run("clean1")
+        running.tell(start=["hang1", 1])
+        running.tell(stop="hang1")
+        assert running.answer()["ended"][:2] == ["hang1", 1]
+        assert running.run("clean2")[1] != spare
+        assert not Path(f"/proc/{spare}").exists()
+
+
+def test_a_waiting_process_that_is_killed_harms_nobody(tmp_path: Path) -> None:
+    with zygote(tmp_path) as running:
+        _, spare = running.run("clean1")
+        os.kill(spare, signal.SIGKILL)
+        while Path(f"/proc/{spare}").exists():
+            time.sleep(0.01)
+        status, successor = running.run("clean2")
+        assert status == 0
+        assert successor != spare

@@ -1,0 +1,176 @@
+"""A Celery worker whose tasks are attempts: each runs in the worker's `LocalExecutor`, and the task waits for its end.
+
+So Celery takes messages and shuts down as operators know it, while the processes of jobs are ours: forked by a zygote,
+a group for each attempt, stopped with all their descendants. Celery's threads only wait. The executor lives in an event
+loop in a thread of its own, because Celery wants the main one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from contextlib import AbstractAsyncContextManager, suppress
+from threading import Thread
+from typing import Any
+
+import structlog
+from celery import Celery
+from celery.bootsteps import StartStopStep
+from celery.concurrency.thread import TaskPool
+
+from penstock.settings import SettingsError
+from uws.core.job import is_job_id
+from uws.ports import AttemptEnded, Dispatch, EndOfAttempt, Executor
+from uws.worker.celery_queue import TASK
+
+_log = structlog.get_logger(__name__)
+_WRONG_SETTING_STATUS = 2
+
+
+class Attempts:
+    """Attempts that run in an executor, each waited for by the one who asked for it.
+
+    Parameters
+    ----------
+    told
+        Told of the end of every attempt.
+    admit
+        Takes the token of an attempt before it starts.
+    """
+
+    def __init__(self, told: AttemptEnded, admit: Callable[[Dispatch, str], None] | None = None) -> None:
+        self.executor: Executor | None = None
+        self._told = told
+        self._admit = admit
+        self._ends: dict[Dispatch, asyncio.Event] = {}
+        self._draining = False
+
+    async def run(self, dispatch: Dispatch, token: str) -> None:
+        """Run an attempt to its end; return at once if it runs here already or nothing is started any more."""
+        if self._draining or dispatch in self._ends or self.executor is None:
+            return
+        if self._admit is not None:
+            self._admit(dispatch, token)
+        end = self._ends[dispatch] = asyncio.Event()
+        try:
+            await self.executor.start(dispatch)
+            await end.wait()
+        finally:
+            del self._ends[dispatch]
+
+    async def ended(self, dispatch: Dispatch, why: EndOfAttempt) -> None:
+        """Hear from the executor that it no longer runs an attempt."""
+        try:
+            await self._told(dispatch, why)
+        finally:
+            if (end := self._ends.get(dispatch)) is not None:
+                end.set()
+
+    async def drain(self, grace_s: float) -> None:
+        """Start nothing more, and return when nothing runs any more or the time is over."""
+        self._draining = True
+        ends = [asyncio.create_task(end.wait()) for end in self._ends.values()]
+        if ends:
+            await asyncio.wait(ends, timeout=grace_s)
+        for end in ends:
+            end.cancel()
+
+
+OpenAttempts = Callable[[], AbstractAsyncContextManager[Attempts]]
+
+
+class Workshop:
+    """A thread with an event loop, in which attempts run.
+
+    Parameters
+    ----------
+    open_attempts
+        Opens what runs attempts; closing it releases those that still run.
+    """
+
+    def __init__(self, open_attempts: OpenAttempts) -> None:
+        self._open_attempts = open_attempts
+        self._opened: Future[tuple[Attempts, asyncio.AbstractEventLoop, asyncio.Future[float]]] = Future()
+        self._thread = Thread(target=self._work, name="attempts", daemon=True)
+
+    def start(self) -> None:
+        """Open it, and return when attempts can run; raises what goes wrong."""
+        self._thread.start()
+        self._opened.result()
+
+    def run(self, dispatch: Dispatch, token: str) -> None:
+        """Run an attempt and return at its end, or when it was released."""
+        attempts, loop, _ = self._opened.result()
+        if self._thread.is_alive():
+            with suppress(CancelledError):  # it had not begun when the workshop was closed
+                asyncio.run_coroutine_threadsafe(attempts.run(dispatch, token), loop).result()
+
+    def stop(self, grace_s: float) -> None:
+        """Let attempts run for a while, release those that are left, and close it; once is enough."""
+        if not self._opened.done() or self._opened.exception() is not None:
+            return
+        _, loop, closing = self._opened.result()
+        if self._thread.is_alive():
+            loop.call_soon_threadsafe(closing.set_result, grace_s)
+            self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            asyncio.run(self._live())
+        except BaseException as error:  # noqa: BLE001  # the edge of the thread: who started it is told
+            if self._opened.done():
+                _log.exception("workshop_failed")
+            else:
+                self._opened.set_exception(error)
+
+    async def _live(self) -> None:
+        loop = asyncio.get_running_loop()
+        closing: asyncio.Future[float] = loop.create_future()
+        async with self._open_attempts() as attempts:
+            self._opened.set_result((attempts, loop, closing))
+            await attempts.drain(await closing)
+
+
+def add_attempts(app: Celery, workshop: Workshop, *, drain_s: float) -> None:
+    """Make an application one whose worker runs attempts.
+
+    Parameters
+    ----------
+    app
+        The application, not started yet.
+    workshop
+        Where attempts run; started and stopped with the worker.
+    drain_s
+        How long a worker that ends lets attempts run.
+    """
+
+    @app.task(name=TASK)  # type: ignore[untyped-decorator]
+    def attempt(*, job_id: str, attempt: int, token: str = "") -> None:
+        if not is_job_id(job_id):
+            _log.warning("message_without_job")
+            return
+        workshop.run(Dispatch(job_id=job_id, attempt=int(attempt)), token)
+
+    class Running(StartStopStep):  # type: ignore[misc]  # Celery has no types
+        """The part of the worker that begins before it takes messages and ends after."""
+
+        requires = ("celery.worker.components:Pool",)
+
+        def start(self, worker: Any) -> None:
+            if not isinstance(worker.pool, TaskPool):
+                _log.error("worker_pool_unfit", needed="threads")
+                raise SystemExit(_WRONG_SETTING_STATUS)
+            try:
+                workshop.start()
+            except SettingsError as error:
+                _log.error("worker_not_started", reason=str(error))
+                raise SystemExit(_WRONG_SETTING_STATUS) from error
+
+        def stop(self, _worker: Any) -> None:
+            workshop.stop(drain_s)
+
+        def terminate(self, _worker: Any) -> None:
+            workshop.stop(0)
+
+    app.steps["worker"].add(Running)
