@@ -4,7 +4,7 @@ VENV ?= .venv
 ARGS ?=
 BIN := $(VENV)/bin
 
-.PHONY: serve test check bench lock clean
+.PHONY: serve test check bench requirements lock clean
 serve: $(VENV)/.run
 	$(BIN)/penstock serve $(ARGS)
 
@@ -19,6 +19,10 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench $(ARGS)
+
+# docs/requirements.md, from the tables in tests/requirements, the tests' marks and the code's citations.
+requirements: $(VENV)/.dev
+	$(BIN)/python -m tests.requirements
 
 # New versions are taken on purpose only: this writes them down for everybody.
 lock:

@@ -36,7 +36,8 @@ def test_every_plugin_of_every_group_loads(group: Group) -> None:
 
 
 def test_every_group_in_the_project_file_is_listed() -> None:
-    assert set(PROJECT["project"]["entry-points"]) == set(Group)
+    groups = set(PROJECT["project"]["entry-points"])
+    assert {group for group in groups if group.startswith("penstock.")} == set(Group)
 
 
 VIOLATIONS = {
