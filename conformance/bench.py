@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from yarl import URL
 
 from conformance.client import NO_HEADERS, Client, Reply, Request, Unreachable
+from conformance.credentials import Identity
 from conformance.model import Exchange, NotApplicable, Subject, Violation
 from conformance.profile import Profile
 
@@ -46,12 +47,23 @@ class Bench:
         """Send any request."""
         return await self.shared.client.send(request, self.exchanges.append)
 
+    def has(self, identity: Identity) -> bool:
+        """Say whether there is a token of an identity."""
+        return bool(self.shared.client.credentials.token(identity))
+
     async def get(
-        self, url: str, query: Pairs = (), *, headers: Mapping[str, str] = NO_HEADERS, extra_s: float = 0.0
+        self,
+        url: str,
+        query: Pairs = (),
+        *,
+        headers: Mapping[str, str] = NO_HEADERS,
+        extra_s: float = 0.0,
+        identity: Identity = Identity.OWN,
     ) -> Reply:
         """GET a resource and follow its redirects; `extra_s` is added to the deadline where the answer may wait."""
         place = with_query(url, query)
-        return await self.send(Request(method="GET", url=place, headers=headers, follow=True, extra_s=extra_s))
+        asked = Request(method="GET", url=place, headers=headers, follow=True, extra_s=extra_s, identity=identity)
+        return await self.send(asked)
 
     async def known(self, url: str, query: Pairs = ()) -> Reply:
         """GET a resource once in a run: later checks get the first answer, and its evidence."""
@@ -65,13 +77,13 @@ class Bench:
         self.exchanges.extend(evidence)
         return reply
 
-    async def post(self, url: str, form: Pairs = (), *, multipart: bool = False) -> Reply:
+    async def post(self, url: str, form: Pairs = (), *, identity: Identity = Identity.OWN) -> Reply:
         """POST a form; a redirect is not followed, it is the answer."""
-        return await self.send(Request(method="POST", url=url, form=pairs(form), multipart=multipart))
+        return await self.send(Request(method="POST", url=url, form=pairs(form), identity=identity))
 
-    async def delete(self, url: str) -> Reply:
+    async def delete(self, url: str, *, identity: Identity = Identity.OWN) -> Reply:
         """DELETE a resource; a redirect is not followed, it is the answer."""
-        return await self.send(Request(method="DELETE", url=url))
+        return await self.send(Request(method="DELETE", url=url, identity=identity))
 
     @asynccontextmanager
     async def job(self, form: Pairs | None = None, *, at: str = "") -> AsyncIterator[Job]:

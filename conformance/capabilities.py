@@ -12,6 +12,10 @@ from conformance.documents import XSI_TYPE
 TAP = "ivo://ivoa.net/std/tap"
 UWS = "ivo://ivoa.net/std/uws#rest-1.1"
 DATALINK = "ivo://ivoa.net/std/datalink#links-1"
+SODA = "ivo://ivoa.net/std/soda#sync-1."
+SIA = "ivo://ivoa.net/std/sia#query-2."
+SCS = "ivo://ivoa.net/std/conesearch"
+PLANNER = "#accepts-1."  # no authority owns it yet
 REGISTRY = "ivo://ivoa.net/std/registry"
 VOSI_CAPABILITIES = "ivo://ivoa.net/std/vosi#capabilities"
 VOSI_AVAILABILITY = "ivo://ivoa.net/std/vosi#availability"

@@ -8,8 +8,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from conformance import official
 from conformance.client import Limits
-from conformance.model import Finding, Level, Standard
+from conformance.credentials import BadToken, Credentials, read_token
+from conformance.model import CHECKED, Finding, Level, Standard
 from conformance.profile import BadProfile, Profile
 from conformance.reports.machine import as_json, as_junit
 from conformance.reports.page import page
@@ -21,11 +23,15 @@ WRITERS: dict[str, Callable[[Report], bytes]] = {"json": as_json, "junit": as_ju
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Judge a service; return 0 without failures, 1 with some or where nothing could be judged, 2 on bad usage."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["schemas"]:
+        return official.main(words[1:])
     parser = _parser()
-    given = parser.parse_args(arguments)
+    given = parser.parse_args(words)
     try:
         profile = Profile.read(given.profile) if given.profile else Profile()
-    except BadProfile as error:
+        credentials = Credentials(own=_token(given.auth), other=_token(given.auth_other))
+    except (BadProfile, BadToken) as error:
         parser.error(str(error))
     options = Options(
         standard=given.standard,
@@ -34,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         skip=_patterns(given.skip),
         profile=profile,
         limits=Limits(timeout_s=given.timeout, per_second=given.rate),
+        credentials=credentials,
+        with_stilts=given.with_stilts,
     )
     try:
         report = asyncio.run(judge(given.url, options, _nothing if given.quiet else _progress))
@@ -57,23 +65,33 @@ def _parser() -> argparse.ArgumentParser:
         prog="penstock-conformance",
         description="Judge a service of the Virtual Observatory and cite the clause for every finding. "
         "It makes jobs of its own and deletes them; it touches nothing else.",
+        epilog="penstock-conformance schemas fetch: fetch the official schemas, to judge documents by them too.",
     )
     parser.add_argument("url", help="where the service is: what /capabilities hangs on, a job list, a links resource")
-    parser.add_argument(
-        "--standard", type=Standard, choices=list(Standard), help="what is at the URL, if it cannot tell"
-    )
+    parser.add_argument("--standard", type=Standard, choices=CHECKED, help="what is at the URL, if it cannot tell")
     parser.add_argument(
         "--level", type=Level, choices=list(Level), default=Level.MAY, help="the weakest rules to check"
     )
     parser.add_argument("--only", action="append", default=[], metavar="PATTERN", help="checks to run, such as 'uws.*'")
     parser.add_argument("--skip", action="append", default=[], metavar="PATTERN", help="checks to leave out")
     parser.add_argument("--profile", type=Path, metavar="FILE", help="TOML: how to make jobs, which identifiers exist")
+    parser.add_argument(
+        "--auth", metavar="PLACE", help="where a bearer token is, env:NAME or file:PATH; it goes to the URL's host only"
+    )
+    parser.add_argument(
+        "--auth-other", metavar="PLACE", help="where the token of somebody else is, who must not reach our jobs"
+    )
     parser.add_argument("--timeout", type=_positive, default=20.0, metavar="SECONDS", help="for one answer (20)")
     parser.add_argument("--rate", type=_positive, default=20.0, metavar="N", help="requests in a second, at most (20)")
+    parser.add_argument("--with-stilts", action="store_true", help="ask taplint and datalinklint of STILTS too")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     for name in WRITERS:
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"write the report as {name} too")
     return parser
+
+
+def _token(place: str | None) -> str:
+    return read_token(place) if place else ""
 
 
 def _positive(text_: str) -> float:

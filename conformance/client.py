@@ -20,6 +20,7 @@ import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from conformance.credentials import Credentials, Identity, origin
 from conformance.model import Exchange, Violation
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -54,6 +55,7 @@ class Request:
     multipart: bool = False
     follow: bool = False
     extra_s: float = 0.0
+    identity: Identity = Identity.OWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +90,15 @@ class Reply:
 
 @dataclass(slots=True)
 class Client:
-    """Sends requests, keeps to the limits, and tells `record` about each exchange."""
+    """Sends requests, keeps to the limits, and tells `record` about each exchange.
+
+    The tokens of `credentials` go to the scheme, host and port of `home`, and nowhere else.
+    """
 
     session: aiohttp.ClientSession
     limits: Limits
+    home: str = ""
+    credentials: Credentials = field(default_factory=Credentials)
     _next_slot: float = field(default=0.0, init=False)
 
     async def send(self, request: Request, record: Callable[[Exchange], None]) -> Reply:
@@ -123,6 +130,7 @@ class Client:
             form=request.form,
             files=tuple(name for name, _ in request.files),
             headers=request.headers,
+            identity=request.identity if self._token(request) else Identity.NOBODY,
             seen_headers=NO_HEADERS,
         )
         try:
@@ -139,6 +147,8 @@ class Client:
         if urlsplit(request.url).scheme not in {"http", "https"}:
             raise ValueError("not an http or https URL")
         headers = {"User-Agent": AGENT, **request.headers}
+        if token := self._token(request):
+            headers["Authorization"] = f"Bearer {token}"
         async with self.session.request(
             request.method, URL(request.url), data=_body(request), headers=headers, allow_redirects=False
         ) as response:
@@ -146,10 +156,22 @@ class Client:
             return Reply(
                 url=request.url,
                 status=response.status,
-                headers=CIMultiDictProxy(CIMultiDict(response.headers)),
-                body=body,
+                headers=self._cleared(response.headers),
+                body=self.credentials.hidden_bytes(body),
                 seconds=time.monotonic() - started,
             )
+
+    def _token(self, request: Request) -> str:
+        """Return the token that goes with a request: none to a host that is not the one that is judged."""
+        try:
+            at_home = origin(request.url) == origin(self.home)
+        except ValueError:
+            return ""
+        return self.credentials.token(request.identity) if at_home else ""
+
+    def _cleared(self, headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:
+        hidden = self.credentials.hidden
+        return CIMultiDictProxy(CIMultiDict((name, hidden(value)) for name, value in headers.items()))
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 from lxml import etree
 
 from conformance.bench import Bench
-from conformance.capabilities import DATALINK, REGISTRY, TAP, UWS, Capability, capabilities
+from conformance.capabilities import DATALINK, PLANNER, REGISTRY, SCS, SIA, SODA, TAP, UWS, Capability, capabilities
 from conformance.client import Reply
 from conformance.documents import parsed, votable
 from conformance.model import Standard, Subject, Violation
-from conformance.profile import Profile
+from conformance.profile import Profile, cone_of
 
 
 class NothingFound(Exception):
@@ -33,13 +34,14 @@ async def discover(bench: Bench, standard: Standard | None) -> list[Subject]:
     if not is_http(url):
         raise NothingFound(f"{url!r} is not an http or https URL")
     if standard is Standard.TAP:
-        return _tap(url)
-    if standard is not None:
-        return [Subject(standard=standard, url=url, profile=profile)]
+        return [Subject(standard=Standard.VOSI, url=url.rstrip("/")), *_tap(url)]
     base = url.removesuffix("/").removesuffix("/capabilities")
     try:
-        described = await _described(bench, base)
-        return described or await _looked_at(bench, url)
+        if standard is not None:
+            found = [Subject(standard=standard, url=url, profile=profile)]
+        else:
+            found = await _described(bench, base) or await _looked_at(bench, url)
+        return [await _with_job_types(bench, subject) for subject in found]
     except Violation as error:
         raise NothingFound(error.message) from error
 
@@ -60,7 +62,7 @@ async def _described(bench: Bench, base: str) -> list[Subject]:
         root = parsed(reply, "capabilities")
     except Violation:
         return []
-    subjects = [Subject(standard=Standard.VOSI, url=base, profile=bench.profile)]
+    subjects = [Subject(standard=one, url=base, profile=bench.profile) for one in (Standard.VOSI, Standard.AUTH)]
     for one in capabilities(root):
         subjects += _of(one, bench.profile)
     return list({(subject.standard, subject.url): subject for subject in subjects}.values())
@@ -72,28 +74,73 @@ def _of(one: Capability, profile: Profile) -> list[Subject]:
         return []
     url = urls[0].rstrip("/")
     if one.standard_id == TAP:
-        return _tap(url)[1:]
+        return _tap(url)
     if one.standard_id.startswith(DATALINK):
         tests = [interface.test_query for interface in one.interfaces if interface.test_query]
         found = parse_qs(tests[0]).get("ID", [""])[0] if tests else ""
         profile = replace(profile, datalink_id=profile.datalink_id or found)
         return [Subject(standard=Standard.DATALINK, url=url, profile=profile)]
-    if one.standard_id == UWS:
-        return [Subject(standard=Standard.UWS, url=url, profile=profile)]
+    if one.standard_id == SCS:
+        profile = replace(profile, cone=profile.cone or _test_cone(one))
+    if standard := _standard(one.standard_id):
+        return [Subject(standard=standard, url=url, profile=profile)]
     harvested = [interface.url for interface in one.interfaces if interface.kind == "OAIHTTP" and interface.url]
     if one.standard_id.startswith(REGISTRY) and harvested:
         return [Subject(standard=Standard.OAI, url=harvested[0], profile=profile)]
     return []
 
 
+def _standard(identifier: str) -> Standard | None:
+    """Return the standard of an endpoint that is judged as it is."""
+    for prefix, standard in (
+        (UWS, Standard.UWS),
+        (SODA, Standard.SODA),
+        (SIA, Standard.SIA),
+        (SCS, Standard.SCS),
+    ):
+        if identifier.startswith(prefix):
+            return standard
+    return Standard.PLANNER if PLANNER in identifier else None
+
+
+def _test_cone(one: Capability) -> tuple[float, float, float] | None:
+    """Return the cone of the test query of a capability (SimpleDALRegExt 1.1 s3.1)."""
+    said = [one.element.findtext(f"{{*}}testQuery/{{*}}{name}") or "" for name in ("ra", "dec", "sr")]
+    try:
+        return cone_of(" ".join(said)) if all(said) else None
+    except ValueError:
+        return None
+
+
 def _tap(url: str) -> list[Subject]:
     base = url.rstrip("/")
     return [
-        Subject(standard=Standard.VOSI, url=base),
         Subject(standard=Standard.TAP, url=base),
+        Subject(standard=Standard.ADQL, url=base),
         Subject(standard=Standard.OBSCORE, url=base),
+        Subject(standard=Standard.REGTAP, url=base),
         Subject(standard=Standard.UWS, url=f"{base}/async", profile=Profile.of_tap()),
     ]
+
+
+async def _with_job_types(bench: Bench, subject: Subject) -> Subject:
+    """Add how to make jobs to a job list, where the resource beside it lists job types that are made for that.
+
+    No standard has the resource, and nothing is held against a service without it.
+    """
+    if subject.standard is not Standard.UWS or subject.profile.succeed:
+        return subject
+    beside = f"{subject.url.rstrip('/').rpartition('/')[0]}/jobtypes"
+    try:
+        reply = await bench.get(beside, headers={"Accept": "application/json"})
+        names = {one["name"] for one in json.loads(reply.body)["jobTypes"]}
+    except (Violation, ValueError, TypeError, KeyError):
+        return subject
+    if "echo" not in names:
+        return subject
+    failing = {"JOBTYPE": "fail"} if "fail" in names else {}
+    echo = {"JOBTYPE": "echo", "MESSAGE": "conformance"}
+    return replace(subject, profile=replace(subject.profile, succeed=echo, fail=failing, completes=True))
 
 
 async def _looked_at(bench: Bench, url: str) -> list[Subject]:

@@ -13,6 +13,7 @@ from typing import Final
 from lxml import etree
 
 import xsd
+from conformance import official
 from conformance.client import Reply
 from conformance.model import Violation, require
 
@@ -57,7 +58,7 @@ def parsed(reply: Reply, root: str = "") -> etree._Element:
 def valid(reply: Reply, root: str = "") -> etree._Element:
     """Parse a reply and judge it by the schemas."""
     element = xml(reply, root)
-    findings = xsd.validate(reply.body)
+    findings = xsd.validate(reply.body) or official.validate(reply.body)
     shown = "; ".join(f"line {finding.line}: {finding.message}" for finding in findings[:3])
     more = f" (and {len(findings) - 3} more)" if len(findings) > 3 else ""
     require(not findings, f"{reply.url} is not valid: {shown}{more}")
@@ -132,14 +133,17 @@ class VOTable:
         return [row[index] for row in self.rows]
 
 
-def votable(reply: Reply, *, any_status: bool = False) -> VOTable:
-    """Read the results of a VOTable, whose media type must say that it is one."""
+def votable(reply: Reply, *, any_status: bool = False, typed: bool = True) -> VOTable:
+    """Read the results of a VOTable, whose media type must say that it is one.
+
+    Before DALI a RESOURCE did not say that it holds the results: without `typed` the first one does.
+    """
     if not any_status:
         succeeded(reply)
     told = reply.headers.get("Content-Type", "no Content-Type")
     require(reply.media_type in VOTABLE_TYPES, f"{reply.url} says that it is {told}, where a VOTable is due")
     root = parsed(reply, "VOTABLE")
-    resource = next((one for one in root.iterfind("{*}RESOURCE") if one.get("type") == "results"), None)
+    resource = next((one for one in root.iterfind("{*}RESOURCE") if not typed or one.get("type") == "results"), None)
     if resource is None:
         raise Violation(f'{reply.url} has no RESOURCE of type="results"')
     table = resource.find("{*}TABLE")

@@ -6,8 +6,9 @@ import shlex
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from conformance.credentials import Identity
 from conformance.profile import Profile
 
 if TYPE_CHECKING:
@@ -37,14 +38,25 @@ class Verdict(StrEnum):
 
 
 class Standard(StrEnum):
-    """The standards that checks exist for; the value is the word of the command line."""
+    """The standards that checks exist for, and STILTS, which has checks of its own.
+
+    The value is the word of the command line.
+    """
 
     VOSI = "vosi"
+    AUTH = "auth"
     UWS = "uws"
     TAP = "tap"
+    ADQL = "adql"
     OBSCORE = "obscore"
+    REGTAP = "regtap"
+    SIA = "sia"
+    SCS = "scs"
     DATALINK = "datalink"
+    SODA = "soda"
+    PLANNER = "planner"
     OAI = "oai"
+    STILTS = "stilts"
 
     @property
     def cited(self) -> str:
@@ -54,12 +66,23 @@ class Standard(StrEnum):
 
 _CITED = {
     Standard.VOSI: "VOSI 1.1",
+    Standard.AUTH: "SSO 3 (draft)",
     Standard.UWS: "UWS 1.1",
     Standard.TAP: "TAP 1.1",
+    Standard.ADQL: "ADQL 2.1",
     Standard.OBSCORE: "ObsCore 1.1",
+    Standard.REGTAP: "RegTAP 1.2",
+    Standard.SIA: "SIA 2.0",
+    Standard.SCS: "SCS 1.03",
     Standard.DATALINK: "DataLink 1.1",
+    Standard.SODA: "SODA 1.0",
+    Standard.PLANNER: "Execution Planner 2022",
     Standard.OAI: "OAI-PMH 2.0",
+    Standard.STILTS: "STILTS",
 }
+
+
+CHECKED: Final = tuple(one for one in Standard if one is not Standard.STILTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +108,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One request and what came back; `trouble` says why nothing did."""
+    """One request and what came back; `trouble` says why nothing did, `identity` whose token was sent."""
 
     method: str
     url: str
     form: tuple[tuple[str, str], ...] = ()
     files: tuple[str, ...] = ()
     headers: Mapping[str, str]
+    identity: Identity = Identity.NOBODY
     status: int | None = None
     seen_headers: Mapping[str, str]
     excerpt: str = ""
@@ -111,7 +135,8 @@ class Exchange:
             words += [option, f"{name}={value}"]
         for name in self.files:
             words += ["-F", f"{name}=@{name}"]
-        return shlex.join([*words, self.url])
+        line = shlex.join([*words, self.url])
+        return f'{line} --oauth2-bearer "${self.identity.variable}"' if self.identity.variable else line
 
     @property
     def seen(self) -> str:

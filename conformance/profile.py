@@ -8,6 +8,14 @@ A profile is a TOML file::
     JOBTYPE = "fail"
     [datalink]
     id = "ivo://example.org/data?1"
+    [soda]                   # data, and circles in degrees that meet them or not
+    id = "ivo://example.org/data?1"
+    inside = "12.0 34.0 0.1"
+    outside = "12.0 -34.0 0.1"
+    [scs]                    # right ascension, declination and radius of a cone, in degrees
+    cone = "12.0 34.0 0.1"
+    [planner]                # a kind of task that may run
+    tasktype = "echo"
 """
 
 from __future__ import annotations
@@ -20,21 +28,37 @@ from typing import Self
 QUERY = "SELECT TOP 1 table_name FROM TAP_SCHEMA.tables"
 
 
+TABLES = {"succeed", "fail", "datalink", "soda", "scs", "planner"}
+
+
 class BadProfile(ValueError):
     """A profile that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cutout:
+    """Data that can be cut, and circles that meet them or do not, each as `ra dec radius` in degrees."""
+
+    id: str = ""
+    inside: str = ""
+    outside: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """Forms that make jobs. An empty `succeed` makes a job without parameters; without `fail` none is made to fail.
 
-    `completes` says that the job of `succeed` is known to end in COMPLETED.
+    `completes` says that the job of `succeed` is known to end in COMPLETED. `cone` is right ascension, declination and
+    radius in degrees, `task_type` a kind of task that may run.
     """
 
     succeed: dict[str, str] = field(default_factory=dict)
     fail: dict[str, str] = field(default_factory=dict)
     completes: bool = False
     datalink_id: str = ""
+    soda: Cutout = field(default_factory=Cutout)
+    cone: tuple[float, float, float] | None = None
+    task_type: str = ""
 
     @classmethod
     def of_tap(cls) -> Self:
@@ -58,16 +82,46 @@ class Profile:
             content = tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise BadProfile(f"{file}: {error}") from error
-        unknown = content.keys() - {"succeed", "fail", "datalink"}
+        unknown = content.keys() - TABLES
         if unknown:
             raise BadProfile(f"{file}: there is no table {', '.join(sorted(unknown))}")
-        succeed = _form(content.get("succeed", {}), file)
-        return cls(
-            succeed=succeed,
-            fail=_form(content.get("fail", {}), file),
-            completes=bool(succeed),
-            datalink_id=_form(content.get("datalink", {}), file).get("id", ""),
-        )
+        forms = {name: _form(content.get(name, {}), file) for name in TABLES}
+        try:
+            return cls(
+                succeed=forms["succeed"],
+                fail=forms["fail"],
+                completes=bool(forms["succeed"]),
+                datalink_id=forms["datalink"].get("id", ""),
+                soda=_cutout(forms["soda"]),
+                cone=cone_of(forms["scs"].get("cone", "")),
+                task_type=forms["planner"].get("tasktype", ""),
+            )
+        except ValueError as error:
+            raise BadProfile(f"{file}: {error}") from error
+
+
+def _cutout(form: dict[str, str]) -> Cutout:
+    unknown = form.keys() - {"id", "inside", "outside"}
+    if unknown:
+        raise ValueError(f"[soda] has id, inside and outside, not {', '.join(sorted(unknown))}")
+    return Cutout(**form)
+
+
+def cone_of(text: str) -> tuple[float, float, float] | None:
+    """Read `ra dec radius`; None where there is nothing.
+
+    Raises
+    ------
+    ValueError
+        If these are not three numbers.
+    """
+    if not text.strip():
+        return None
+    try:
+        ra, dec, radius = map(float, text.split())
+    except ValueError as error:
+        raise ValueError(f"a cone is right ascension, declination and radius in degrees, not {text!r}") from error
+    return ra, dec, radius
 
 
 def _form(table: object, file: Path) -> dict[str, str]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Final
 
+from conformance import stilts
 from conformance.bench import Bench, Shared
 from conformance.client import Client, Limits, Request, Unreachable, open_session
-from conformance.discovery import NothingFound, discover
+from conformance.credentials import Credentials, is_safe
+from conformance.discovery import NothingFound, discover, is_http
 from conformance.model import Check, Exchange, Finding, Level, NotApplicable, Standard, Subject, Verdict, Violation
 from conformance.profile import Profile
 from conformance.registry import all_checks
@@ -24,7 +26,10 @@ GIVE_UP_AFTER: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What to run and at what cost. `only` and `skip` are patterns of check identifiers."""
+    """What to run and at what cost. `only` and `skip` are patterns of check identifiers.
+
+    `with_stilts` asks the validators of STILTS too, whatever the patterns say.
+    """
 
     standard: Standard | None = None
     level: Level = Level.MAY
@@ -32,6 +37,8 @@ class Options:
     skip: tuple[str, ...] = ()
     profile: Profile = field(default_factory=Profile)
     limits: Limits = field(default_factory=Limits)
+    credentials: Credentials = field(default_factory=Credentials)
+    with_stilts: bool = False
 
     def want(self, check: Check) -> bool:
         """Say whether a check is to be run."""
@@ -42,7 +49,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a run found. `trouble` says why nothing could be judged."""
+    """What a run found. `trouble` says why nothing could be judged, `given_up` that the service stopped answering."""
 
     url: str
     started: datetime
@@ -50,6 +57,7 @@ class Report:
     findings: tuple[Finding, ...] = ()
     trouble: str = ""
     exchanges: tuple[Exchange, ...] = ()
+    given_up: bool = False
 
     def count(self, verdict: Verdict) -> int:
         """Return how many findings have a verdict."""
@@ -57,8 +65,8 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether something was judged and nothing failed."""
-        return not self.trouble and bool(self.findings) and not self.count(Verdict.FAIL)
+        """Whether something was judged to the end and nothing failed."""
+        return not self.trouble and not self.given_up and bool(self.findings) and not self.count(Verdict.FAIL)
 
 
 @dataclass(slots=True)
@@ -78,41 +86,83 @@ class _Patience:
 Progress = Callable[[Finding], None]
 
 
+@dataclass(slots=True, kw_only=True)
+class Trial:
+    """What there is to judge at a URL, and the checks that apply to it.
+
+    `trouble` says why there is nothing, and `exchanges` what was sent and seen to find that out.
+    """
+
+    url: str
+    options: Options
+    shared: Shared
+    subjects: tuple[Subject, ...] = ()
+    trouble: str = ""
+    exchanges: tuple[Exchange, ...] = ()
+    _patience: _Patience = field(default_factory=_Patience)
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the service stopped answering, so that nothing more is asked."""
+        return self._patience.over
+
+    @property
+    def plan(self) -> tuple[tuple[Check, Subject], ...]:
+        """The checks to run and what each is to judge, in an order that makes sense."""
+        wanted = [check for check in all_checks() if self.options.want(check)]
+        return tuple(
+            (check, subject) for subject in self.subjects for check in wanted if check.standard is subject.standard
+        )
+
+    async def run(self, check: Check, subject: Subject) -> Finding:
+        """Run one check."""
+        return await _try(check, Bench(subject=subject, shared=self.shared), self._patience)
+
+
+@asynccontextmanager
+async def open_trial(url: str, options: Options) -> AsyncIterator[Trial]:
+    """Find out what is at a URL; afterwards delete what the checks left behind."""
+    async with open_session() as session:
+        client = Client(session, options.limits, home=url, credentials=options.credentials)
+        trial = Trial(url=url, options=options, shared=Shared(client=client))
+        seeker = Bench(subject=Subject(standard=Standard.VOSI, url=url, profile=options.profile), shared=trial.shared)
+        try:
+            trial.subjects = tuple(await _subjects(seeker, options))
+        except NothingFound as error:
+            trial.trouble = str(error)
+        trial.exchanges = tuple(seeker.exchanges)
+        try:
+            yield trial
+        finally:
+            await _clean_up(trial.shared)
+
+
+async def _subjects(seeker: Bench, options: Options) -> list[Subject]:
+    if options.credentials.own and is_http(seeker.url) and not is_safe(seeker.url):
+        raise NothingFound("a token is sent over https only, and the URL is not one")
+    return await discover(seeker, options.standard)
+
+
 async def judge(url: str, options: Options, progress: Progress = lambda finding: None) -> Report:
     """Judge what is at a URL; `progress` is told each finding as it is made."""
     started, clock = datetime.now(UTC), time.monotonic()
-    async with open_session() as session:
-        shared = Shared(client=Client(session, options.limits))
-        seeker = Bench(subject=Subject(standard=Standard.VOSI, url=url, profile=options.profile), shared=shared)
-        findings: list[Finding] = []
-        trouble = ""
-        try:
-            subjects = await discover(seeker, options.standard)
-            findings = await _run(subjects, shared, options, progress)
-        except NothingFound as error:
-            trouble = str(error)
-        finally:
-            await _clean_up(shared)
+    findings: list[Finding] = []
+    async with open_trial(url, options) as trial:
+        for check, subject in trial.plan:
+            findings.append(await trial.run(check, subject))
+            progress(findings[-1])
+        for finding in await stilts.findings(trial.subjects) if options.with_stilts else ():
+            findings.append(finding)
+            progress(finding)
     return Report(
         url=url,
         started=started,
         seconds=time.monotonic() - clock,
         findings=tuple(findings),
-        trouble=trouble or ("" if findings else "no check was left to run"),
-        exchanges=tuple(seeker.exchanges),
+        trouble=trial.trouble or ("" if findings else "no check was left to run"),
+        exchanges=trial.exchanges,
+        given_up=trial.given_up,
     )
-
-
-async def _run(subjects: Sequence[Subject], shared: Shared, options: Options, progress: Progress) -> list[Finding]:
-    findings, patience = [], _Patience()
-    for subject in subjects:
-        for check in all_checks():
-            if check.standard is subject.standard and options.want(check):
-                bench = Bench(subject=subject, shared=shared)
-                finding = await _try(check, bench, patience)
-                findings.append(finding)
-                progress(finding)
-    return findings
 
 
 async def _try(check: Check, bench: Bench, patience: _Patience) -> Finding:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from penstock.auth.opening import security_methods
-from penstock.dali.errors import ServiceError
+from penstock.dali.errors import ServiceError, ServiceUnavailable, UsageError
 from penstock.dali.params import Parameters
 from penstock.edge.app import new_service_app
 from penstock.edge.errors import ErrorRenderer, votable_error
@@ -125,6 +125,19 @@ class Search:
         return (*vosi_capabilities(base_url), search)
 
 
+def image_error(_request: web.Request, error: ServiceError, status: int) -> web.Response:
+    """Render an error with the fault that SIA calls it by (SIA 2.0 s3.2)."""
+    match error:
+        case UsageError():
+            fault = "UsageFault"
+        case ServiceUnavailable():
+            fault = "TransientFault"
+        case _:
+            fault = "FatalFault"
+    document = error_document(f"{fault}: {error.message}")
+    return web.Response(body=document, status=status, content_type="application/x-votable+xml", charset="utf-8")
+
+
 def cone_error(_request: web.Request, error: ServiceError, status: int) -> web.Response:
     """Render an error as both DALI and SCS want it (SCS 1.03 s2.3)."""
     message = error.labelled()
@@ -140,6 +153,7 @@ SIA = Search(
     version="2.0",
     parameters=PARAMETERS,
     read=lambda params, limits: read_image_query(params, formats=SIA_FORMATS, limits=limits),
+    render_error=image_error,
 )
 SCS = Search(
     path="/scs",

@@ -6,13 +6,17 @@ The application is made from the settings when it is asked for, not when this mo
 from __future__ import annotations
 
 import os
+import socket
+import sys
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.platforms import SecurityWarning
+from celery.signals import setup_logging, worker_ready
 
 from penstock.clock import utc_now
 from penstock.context import database, load, prepare_data_dir
@@ -76,6 +80,24 @@ async def _with_api(settings: Settings, open_executor: OpenExecutor) -> AsyncIte
         executor = attempts.executor = await open_executor(settings, reports, attempts.ended)
         stack.push_async_callback(executor.close)
         yield attempts
+
+
+def run_worker(settings: Settings, make: Callable[[Settings], Celery]) -> int:
+    """Run the worker of an application until it is told to end, and return its exit status."""
+    configure_logging(settings)
+    app = make(settings)
+    at_once, queue = app.conf.worker_concurrency, app.conf.task_default_queue
+
+    def announce(**_: Any) -> None:
+        sys.stdout.write(f"Penstock's worker is ready: queue {queue}, jobs at once: {at_once}\n")
+        sys.stdout.flush()
+
+    worker_ready.connect(announce)
+    warnings.filterwarnings("ignore", category=SecurityWarning)  # of pickle, which is never read
+    # Two workers on one host must not have one name.
+    worker = app.Worker(hostname=f"penstock-{os.getpid()}@{socket.gethostname()}", quiet=True)
+    worker.start()
+    return int(worker.exitcode or 0)
 
 
 def __getattr__(name: str) -> Any:

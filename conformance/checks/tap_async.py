@@ -58,6 +58,7 @@ async def async_bad_query(bench: Bench) -> None:
     if reply.location:
         bench.shared.jobs.add(reply.location)
     require(reply.status == 303, f"a job with a bad query is answered by {reply.status} when it is made")
+    require(reply.location, "the 303 of a new job has no Location")
 
 
 @check("tap.async-error", "3.3")

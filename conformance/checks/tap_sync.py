@@ -8,7 +8,7 @@ import io
 from conformance.bench import Bench, Pairs, pairs
 from conformance.client import Reply, Request
 from conformance.documents import VOTABLE_TYPES, VOTable, child_text, succeeded, valid, votable, xml
-from conformance.model import Level, NotApplicable, Violation, require
+from conformance.model import Level, NotApplicable, require
 from conformance.profile import QUERY
 from conformance.registry import check
 
@@ -279,30 +279,3 @@ async def tsv_result(bench: Bench) -> None:
     require(reply.media_type == "text/tab-separated-values", f"RESPONSEFORMAT=tsv is answered by {reply.media_type}")
     widths = {line.count("\t") for line in reply.text.splitlines()}
     require(widths == {1}, "the lines of the TSV have no two columns")
-
-
-UPLOAD = b"""<?xml version="1.0"?>
-<VOTABLE version="1.3" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>
-<FIELD name="a" datatype="int"/><FIELD name="b" datatype="char" arraysize="*"/>
-<DATA><TABLEDATA><TR><TD>1</TD><TD>one</TD></TR><TR><TD>2</TD><TD>two</TD></TR></TABLEDATA></DATA>
-</TABLE></RESOURCE></VOTABLE>"""
-
-
-@check("tap.upload", "2.7.6")
-async def upload(bench: Bench) -> None:
-    """A table sent with the query can be selected from, if uploads are declared (TAP 1.1 s2.7.6)."""
-    reply = await bench.known(f"{bench.url.rstrip('/')}/capabilities")
-    if b"#upload-inline" not in reply.body:
-        raise NotApplicable("the service does not declare inline uploads")
-    form = (
-        ("LANG", "ADQL"),
-        ("QUERY", "SELECT a, b FROM TAP_UPLOAD.conf ORDER BY a"),
-        ("UPLOAD", "conf,param:conf_file"),
-    )
-    found = answered(
-        await bench.send(
-            Request(method="POST", url=sync(bench), form=form, files=(("conf_file", UPLOAD),), follow=True)
-        )
-    )
-    if found.rows != (("1", "one"), ("2", "two")):
-        raise Violation(f"what was uploaded came back as {found.rows}")

@@ -137,6 +137,22 @@ async def results_readable(bench: Bench) -> None:
             require(reply.status == 200, f"the result at {href} is answered by {reply.status}")
 
 
+@check("uws.results-agree", "2.1.2")
+async def results_agree(bench: Bench) -> None:
+    """A job has one list of results: the job document and the list by itself say the same (UWS 1.1 s2.1.2)."""
+    _knows_a_job(bench)
+    async with bench.job() as job:
+        await job.run()
+        await ended(job)
+        shown, alone = [await _results(bench, url) for url in (job.url, job.child("results"))]
+        require(shown == alone, f"the job document shows the results {shown}, /results shows {alone}")
+
+
+async def _results(bench: Bench, url: str) -> list[tuple[str, str]]:
+    found = xml(await bench.get(url)).iter("{*}result")
+    return [(one.get("id", ""), one.get("{http://www.w3.org/1999/xlink}href", "")) for one in found]
+
+
 @check("uws.parameters-frozen", "2.1.11")
 async def parameters_frozen(bench: Bench) -> None:
     """Parameters change while the job is PENDING and not later (UWS 1.1 s2.1.11)."""

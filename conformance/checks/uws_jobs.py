@@ -12,7 +12,7 @@ from conformance.model import Level, NotApplicable, Violation, require
 from conformance.registry import check
 
 PHASES = {"PENDING", "QUEUED", "EXECUTING", "COMPLETED", "ERROR", "ABORTED", "UNKNOWN", "HELD", "SUSPENDED", "ARCHIVED"}
-CHILDREN = ("phase", "executionduration", "destruction", "quote", "results", "parameters")
+CHILDREN = ("phase", "executionduration", "destruction", "quote", "results", "parameters", "owner")
 TIMES = ("quote", "creationTime", "startTime", "endTime", "destruction")
 
 
@@ -294,5 +294,6 @@ async def ended(job: Job, within_s: int = 60) -> list[str]:
             seen.append(phase)
         if phase in {"COMPLETED", "ERROR", "ABORTED", "ARCHIVED"}:
             return seen
+        require(phase != "PENDING" or waited < 5, "the job was told to run, and is PENDING 5 s later")
         waited += max(reply.seconds, 0.2)
     raise NotApplicable(f"the job did not end within {within_s} s; its phases were {', '.join(seen)}")

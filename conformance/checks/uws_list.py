@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from conformance.bench import Bench, Job, Pairs
 from conformance.checks.uws_jobs import PHASES
+from conformance.credentials import Identity
 from conformance.documents import child_text, instant, valid, xml
 from conformance.model import Level, NotApplicable, require
 from conformance.registry import check
@@ -26,9 +27,9 @@ class Reference:
     created: str | None
 
 
-async def listed(bench: Bench, query: Pairs = ()) -> list[Reference]:
+async def listed(bench: Bench, query: Pairs = (), identity: Identity = Identity.OWN) -> list[Reference]:
     """Read the job list with a filter."""
-    root = xml(await bench.get(bench.url, query), "jobs")
+    root = xml(await bench.get(bench.url, query, identity=identity), "jobs")
     return [
         Reference(one.get("id", ""), child_text(one, "phase") or "", child_text(one, "creationTime"))
         for one in root.iterfind("{*}jobref")

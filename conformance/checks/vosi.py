@@ -16,6 +16,7 @@ from conformance.capabilities import (
     of_standard,
 )
 from conformance.client import Request
+from conformance.credentials import Identity
 from conformance.documents import XML_TYPES, child_text, duplicates, parsed, succeeded, valid, xml
 from conformance.model import Level, NotApplicable, require
 from conformance.registry import check
@@ -42,7 +43,7 @@ async def _registered(bench: Bench, standard: str) -> str:
 @check("vosi.capabilities", "3.1")
 async def capabilities_answer(bench: Bench) -> None:
     """The capabilities are there for everyone, as text/xml or application/xml (VOSI 1.1 s3.1)."""
-    reply = succeeded(await bench.known(_place(bench)))
+    reply = succeeded(await bench.get(_place(bench), identity=Identity.NOBODY))
     require(reply.media_type in XML_TYPES, f"the capabilities are sent as {reply.media_type or 'nothing'}")
     parsed(reply, "capabilities")
 

@@ -62,7 +62,7 @@ _EXAMPLES = (
             "NATURAL JOIN rr.interface\n"
             "NATURAL JOIN rr.res_subject\n"
             "WHERE standard_id = 'ivo://ivoa.net/std/tap' AND intf_role = 'std'\n"
-            "AND LOWER(res_subject) LIKE '%survey%'"
+            "AND res_subject LIKE '%survey%'"
         ),
         tables=("rr.resource", "rr.capability", "rr.interface", "rr.res_subject"),
     ),

@@ -84,6 +84,8 @@ CASES = [
     ),
     ("uws.results-readable", at(f"{RESULTS}/result", status(404)), "answered by 404"),
     ("uws.results-readable", at(RESULTS, replaced("(<uws:result .*/>)", r"\1\1")), "share an id"),
+    ("uws.results-agree", at(READ, replaced(r' xlink:href="[^"]*"', "")), "the job document shows"),
+    ("uws.results-agree", at(READ, replaced("<uws:result .*/>", "")), "shows the results .., /results"),
     ("uws.parameters-frozen", at(PARAMETERS, body("", 303), "POST"), "instead of a refusal"),
     ("uws.executionduration-set", at(DURATION, status(200), "POST"), "instead of 303"),
     ("uws.executionduration-set", at(DURATION, body("61")), "/executionduration says 61"),

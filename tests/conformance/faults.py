@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from tests.conformance.good import links, registry, tap
-from tests.conformance.good.jobs import JobList
+from tests.conformance.good import links, registry, searches, tap
+from tests.conformance.good.jobs import USER, JobList
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Change = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
@@ -94,6 +94,27 @@ def asked(**query: str | None) -> Change:
     return change
 
 
+def when(caller: str, change: Change) -> Change:
+    """Deviate for one caller only, who is told by what is in the header Authorization."""
+
+    async def only(request: web.Request, handler: Handler) -> web.StreamResponse:
+        ours = request.headers.get("Authorization", "") == caller
+        return await (change(request, handler) if ours else handler(request))
+
+    return only
+
+
+def calling(token: str) -> Change:
+    """Treat the request as if somebody else had sent it."""
+
+    async def change(request: web.Request, handler: Handler) -> web.StreamResponse:
+        other = request.clone(headers={**request.headers, "Authorization": f"Bearer {token}"})
+        other._match_info = request.match_info
+        return await handler(other)
+
+    return change
+
+
 def slow(seconds: float) -> Change:
     async def change(request: web.Request, handler: Handler) -> web.StreamResponse:
         await asyncio.sleep(seconds)
@@ -114,6 +135,28 @@ def instead(location: str) -> Change:
     return change
 
 
+TOKENS = {"token-of-alice": "alice", "token-of-bob": "bob"}
+CHALLENGES = (
+    'Bearer realm="example"',
+    'ivoa_bearer standard_id="ivo://ivoa.net/sso#OAuth", access_url="https://example.org/token"',
+)
+
+
+@web.middleware
+async def known(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Know who calls, say so, and say to others how to make themselves known."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    user, invalid = TOKENS.get(token, ""), scheme == "Bearer" and token not in TOKENS
+    request[USER] = user
+    response = web.Response(status=401) if invalid else await _answer(request, handler)
+    if user:
+        response.headers["X-VO-Authenticated"] = user
+    for challenge in () if user else CHALLENGES:
+        error = ', error="invalid_token"' if invalid and challenge.startswith("Bearer") else ""
+        response.headers.add("WWW-Authenticate", challenge + error)
+    return response
+
+
 def service(*faults: Fault) -> web.Application:
     """Return a service with all that is judged, and its faults."""
 
@@ -124,8 +167,10 @@ def service(*faults: Fault) -> web.Application:
                 return await fault.change(request, handler)
         return await handler(request)
 
-    app = web.Application(middlewares=[broken])
-    app.add_routes([*tap.routes(), *links.routes(), *registry.routes(), *JobList("/jobs", _work).routes()])
+    app = web.Application(middlewares=[broken, known])
+    app.add_routes(
+        [*tap.routes(), *links.routes(), *registry.routes(), *searches.routes(), *JobList("/jobs", _work).routes()]
+    )
     return app
 
 

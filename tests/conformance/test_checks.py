@@ -7,36 +7,58 @@ import re
 import pytest
 
 from conformance.client import Limits
-from conformance.model import Level, Standard, Verdict
+from conformance.credentials import Credentials
+from conformance.model import CHECKED, Level, Standard, Verdict
 from conformance.profile import Profile
 from conformance.registry import all_checks
 from conformance.runner import Options, Report, judge
+from tests.conformance.cases_auth import CASES as AUTH
 from tests.conformance.cases_others import DATALINK, OAI
+from tests.conformance.cases_searches import CASES as SEARCHES
+from tests.conformance.cases_tables import CASES as TABLES
 from tests.conformance.cases_tap import CASES as TAP
 from tests.conformance.cases_uws import CASES as UWS
 from tests.conformance.faults import service
 from tests.conformance.good.links import KNOWN
+from tests.conformance.good.searches import CONE, SODA, TASK
 
-CASES = [*UWS, *TAP, *DATALINK, *OAI]
+CASES = [*UWS, *TAP, *DATALINK, *OAI, *AUTH, *SEARCHES, *TABLES]
 PLACES = {
     Standard.VOSI: "/tap",
+    Standard.AUTH: "/tap",
     Standard.TAP: "/tap",
+    Standard.ADQL: "/tap",
     Standard.OBSCORE: "/tap",
+    Standard.REGTAP: "/tap",
+    Standard.SIA: "/sia/query",
+    Standard.SCS: "/scs/query",
+    Standard.SODA: "/soda/sync",
+    Standard.PLANNER: "/planner/accepts",
     Standard.UWS: "/jobs",
     Standard.DATALINK: "/links",
     Standard.OAI: "/oai",
 }
-PROFILE = Profile(succeed={"MESSAGE": "hello"}, fail={"FAIL": "1"}, completes=True, datalink_id=KNOWN)
+PROFILE = Profile(
+    succeed={"MESSAGE": "hello"},
+    fail={"FAIL": "1"},
+    completes=True,
+    datalink_id=KNOWN,
+    soda=SODA,
+    cone=CONE,
+    task_type=TASK,
+)
+CREDENTIALS = Credentials(own="token-of-alice", other="token-of-bob")
 LIMITS = Limits(timeout_s=5, per_second=2000)
 CHECKS = {check.id: check for check in all_checks()}
 
 
 async def judged(server, standard: Standard, *only: str) -> Report:
     url = str(server.make_url(PLACES[standard]))
-    return await judge(url, Options(standard=standard, only=only, profile=PROFILE, limits=LIMITS))
+    options = Options(standard=standard, only=only, profile=PROFILE, limits=LIMITS, credentials=CREDENTIALS)
+    return await judge(url, options)
 
 
-@pytest.mark.parametrize("standard", Standard)
+@pytest.mark.parametrize("standard", CHECKED)
 async def test_a_good_service_passes_every_check(aiohttp_server, standard: Standard) -> None:
     report = await judged(await aiohttp_server(service()), standard, f"{standard}.*")
     assert {one.check.id: one.message for one in report.findings if one.verdict is not Verdict.PASS} == {}

@@ -110,7 +110,14 @@ def test_nothing_to_judge_is_a_failure(capsys) -> None:
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("[succeed", "profile.toml"), ("[other]\na=1", "no table other"), ("succeed = 1", "a form is a TOML table")],
+    [
+        ("[succeed", "profile.toml"),
+        ("[other]\na=1", "no table other"),
+        ("succeed = 1", "a form is a TOML table"),
+        ("[soda]\nx = 1", "not x"),
+        ("[scs]\ncone = '1 2'", "a cone is"),
+        ("[scs]\ncone = 'a b c'", "a cone is"),
+    ],
 )
 def test_a_profile_that_is_none_is_refused(tmp_path, text: str, says: str) -> None:
     file = tmp_path / "profile.toml"

@@ -96,7 +96,7 @@ async def test_an_error_is_a_votable(client: TestClient) -> None:
         assert response.status == 400
         ((status, message),) = infos(await response.read())
     assert status == "ERROR"
-    assert "POS" in message
+    assert message.startswith("UsageFault: POS")
 
 
 async def test_more_than_maxrec_is_told(client: TestClient) -> None:

@@ -21,8 +21,7 @@ from tests.support.processes import reap
 from tests.support.server import environment
 from tests.support.systems import ROOT
 from tests.uws.hosting import PRELOAD, SETTINGS
-from uws.celery_app import make_app
-from uws.commands import run_worker
+from uws.celery_app import make_app, run_worker
 from uws.settings import UwsSettings
 from uws.worker.local import LocalExecutor
 

@@ -8,6 +8,7 @@ loop in a thread of its own, because Celery wants the main one.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractAsyncContextManager, suppress
@@ -18,6 +19,7 @@ import structlog
 from celery import Celery
 from celery.bootsteps import StartStopStep
 from celery.concurrency.thread import TaskPool
+from celery.worker import state
 
 from penstock.settings import SettingsError
 from uws.core.job import is_job_id
@@ -26,6 +28,7 @@ from uws.worker.celery_queue import TASK
 
 _log = structlog.get_logger(__name__)
 _WRONG_SETTING_STATUS = 2
+_LOOK_EVERY_S = 0.05
 
 
 class Attempts:
@@ -67,14 +70,11 @@ class Attempts:
             if (end := self._ends.get(dispatch)) is not None:
                 end.set()
 
-    async def drain(self, grace_s: float) -> None:
+    async def drain(self, until: Callable[[], bool]) -> None:
         """Start nothing more, and return when nothing runs any more or the time is over."""
         self._draining = True
-        ends = [asyncio.create_task(end.wait()) for end in self._ends.values()]
-        if ends:
-            await asyncio.wait(ends, timeout=grace_s)
-        for end in ends:
-            end.cancel()
+        while self._ends and not until():
+            await asyncio.sleep(_LOOK_EVERY_S)
 
 
 OpenAttempts = Callable[[], AbstractAsyncContextManager[Attempts]]
@@ -91,7 +91,7 @@ class Workshop:
 
     def __init__(self, open_attempts: OpenAttempts) -> None:
         self._open_attempts = open_attempts
-        self._opened: Future[tuple[Attempts, asyncio.AbstractEventLoop, asyncio.Future[float]]] = Future()
+        self._opened: Future[tuple[Attempts, asyncio.AbstractEventLoop, asyncio.Future[Callable[[], bool]]]] = Future()
         self._thread = Thread(target=self._work, name="attempts", daemon=True)
 
     def start(self) -> None:
@@ -106,13 +106,13 @@ class Workshop:
             with suppress(CancelledError):  # it had not begun when the workshop was closed
                 asyncio.run_coroutine_threadsafe(attempts.run(dispatch, token), loop).result()
 
-    def stop(self, grace_s: float) -> None:
-        """Let attempts run for a while, release those that are left, and close it; once is enough."""
+    def stop(self, until: Callable[[], bool]) -> None:
+        """Let attempts run while they may, release those that are left, and close it; once is enough."""
         if not self._opened.done() or self._opened.exception() is not None:
             return
         _, loop, closing = self._opened.result()
         if self._thread.is_alive():
-            loop.call_soon_threadsafe(closing.set_result, grace_s)
+            loop.call_soon_threadsafe(closing.set_result, until)
             self._thread.join()
 
     def _work(self) -> None:
@@ -126,10 +126,17 @@ class Workshop:
 
     async def _live(self) -> None:
         loop = asyncio.get_running_loop()
-        closing: asyncio.Future[float] = loop.create_future()
+        closing: asyncio.Future[Callable[[], bool]] = loop.create_future()
         async with self._open_attempts() as attempts:
             self._opened.set_result((attempts, loop, closing))
             await attempts.drain(await closing)
+
+
+class AttemptPool(TaskPool):  # type: ignore[misc]  # Celery has no types
+    """The threads that wait for attempts."""
+
+    def terminate_job(self, _pid: int, _signal: object = None) -> None:
+        """Do nothing: a thread cannot be killed, and attempts are stopped by us."""
 
 
 def add_attempts(app: Celery, workshop: Workshop, *, drain_s: float) -> None:
@@ -158,8 +165,8 @@ def add_attempts(app: Celery, workshop: Workshop, *, drain_s: float) -> None:
         requires = ("celery.worker.components:Pool",)
 
         def start(self, worker: Any) -> None:
-            if not isinstance(worker.pool, TaskPool):
-                _log.error("worker_pool_unfit", needed="threads")
+            if not isinstance(worker.pool, AttemptPool):
+                _log.error("worker_pool_unfit", hint="leave --pool away")
                 raise SystemExit(_WRONG_SETTING_STATUS)
             try:
                 workshop.start()
@@ -168,9 +175,10 @@ def add_attempts(app: Celery, workshop: Workshop, *, drain_s: float) -> None:
                 raise SystemExit(_WRONG_SETTING_STATUS) from error
 
         def stop(self, _worker: Any) -> None:
-            workshop.stop(drain_s)
+            end_s = time.monotonic() + drain_s
+            workshop.stop(lambda: state.should_terminate is not None or time.monotonic() > end_s)
 
         def terminate(self, _worker: Any) -> None:
-            workshop.stop(0)
+            workshop.stop(lambda: True)
 
     app.steps["worker"].add(Running)

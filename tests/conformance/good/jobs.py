@@ -18,6 +18,7 @@ NS = (
 )
 PHASES = ["PENDING", "QUEUED", "EXECUTING", "COMPLETED", "ERROR", "ABORTED", "UNKNOWN", "HELD", "SUSPENDED", "ARCHIVED"]
 ACTIVE = {"PENDING", "QUEUED", "EXECUTING"}
+USER = web.RequestKey("user", str)
 CONTROL = {"PHASE", "RUNID", "DESTRUCTION", "EXECUTIONDURATION", "ACTION"}
 Execute = Callable[[dict[str, str]], tuple[bool, bytes]]
 
@@ -43,6 +44,7 @@ class Job:
     id: str
     form: list[tuple[str, str]]
     run_id: str | None = None
+    owner: str = ""
     phase: str = "PENDING"
     created: datetime = field(default_factory=created_now)
     started: datetime | None = None
@@ -79,6 +81,7 @@ class JobList:
             web.get(f"{job}/executionduration", self.text("executionduration")),
             web.get(f"{job}/destruction", self.text("destruction")),
             web.get(f"{job}/quote", self.text("quote")),
+            web.get(f"{job}/owner", self.text("owner")),
             web.get(f"{job}/parameters", self.parameters),
             web.get(f"{job}/results", self.results),
             web.get(f"{job}/results/result", self.result),
@@ -89,9 +92,12 @@ class JobList:
 
     def _job(self, request: web.Request) -> Job:
         try:
-            return self.jobs[request.match_info["id"]]
+            job = self.jobs[request.match_info["id"]]
         except KeyError:
             raise web.HTTPNotFound from None
+        if job.owner and job.owner != request.get(USER, ""):
+            raise web.HTTPForbidden if request.get(USER) else web.HTTPUnauthorized
+        return job
 
     def _url(self, request: web.Request, job: Job | None = None) -> str:
         base = f"{request.url.origin()}{self.prefix}"
@@ -100,6 +106,7 @@ class JobList:
     async def list(self, request: web.Request) -> web.Response:
         query = {name.upper(): request.query.getall(name) for name in request.query}
         jobs = sorted(self.jobs.values(), key=lambda job: job.created, reverse=True)
+        jobs = [job for job in jobs if job.owner == request.get(USER, "")]
         phases = query.get("PHASE", [])
         try:
             after = [datetime.fromisoformat(value) for value in query.get("AFTER", [])]
@@ -121,7 +128,7 @@ class JobList:
     async def create(self, request: web.Request) -> web.Response:
         form = [(name, str(value)) for name, value in [*request.query.items(), *(await request.post()).items()]]
         given = {name.upper(): value for name, value in form}
-        job = Job(id=f"job{next(self.ids)}", form=[], run_id=given.get("RUNID"))
+        job = Job(id=f"job{next(self.ids)}", form=[], run_id=given.get("RUNID"), owner=request.get(USER, ""))
         job.form = [(name, value) for name, value in form if name.upper() not in CONTROL]
         self.jobs[job.id] = job
         if given.get("PHASE") == "RUN":
@@ -148,7 +155,8 @@ class JobList:
             else ""
         )
         return (
-            f'<uws:job version="1.1" {NS}><uws:jobId>{job.id}</uws:jobId>{run_id}<uws:ownerId xsi:nil="true"/>'
+            f'<uws:job version="1.1" {NS}><uws:jobId>{job.id}</uws:jobId>{run_id}'
+            f"{optional('ownerId', job.owner)}"
             f'<uws:phase>{job.phase}</uws:phase><uws:quote xsi:nil="true"/>'
             f"<uws:creationTime>{stamp(job.created)}</uws:creationTime>"
             f"{optional('startTime', stamp(job.started))}{optional('endTime', stamp(job.ended))}"
@@ -171,7 +179,7 @@ class JobList:
     def text(self, name: str):
         async def handler(request: web.Request) -> web.Response:
             job = self._job(request)
-            said = {"phase": job.phase, "executionduration": str(job.duration), "quote": ""}
+            said = {"phase": job.phase, "executionduration": str(job.duration), "quote": "", "owner": job.owner}
             return web.Response(text=said.get(name, stamp(job.destruction)))
 
         return handler

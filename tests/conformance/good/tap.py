@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
 from functools import cache
 from xml.sax.saxutils import escape
 
 from aiohttp import web
-from lxml import etree
+from astropy.io.votable import parse_single_table
 
 from conformance.checks.obscore import COLUMNS
+from conformance.checks.regtap import TABLES as RR
 from conformance.checks.tap_service import KEYS, TAP_SCHEMA
+from tests.conformance.good import adql
 from tests.conformance.good.jobs import JobList
 
 VO = (
@@ -20,11 +23,14 @@ VO = (
 )
 CAPABILITIES = f"""<vosi:capabilities {VO}>
  <capability standardID="ivo://ivoa.net/std/TAP" xsi:type="tr:TableAccess">
-  <interface xsi:type="vs:ParamHTTP" role="std" version="1.1"><accessURL use="base">BASE</accessURL></interface>
+  <interface xsi:type="vs:ParamHTTP" role="std" version="1.1"><accessURL use="base">BASE</accessURL>
+   <securityMethod standardID="ivo://ivoa.net/sso#OAuth"/></interface>
   <language><name>ADQL</name><version ivo-id="ivo://ivoa.net/std/ADQL#v2.1">2.1</version>
    <languageFeatures type="ivo://ivoa.net/std/TAPRegExt#features-udf">
-    <feature><form>one(x INTEGER) -> INTEGER</form></feature></languageFeatures></language>
+    <feature><form>one(x INTEGER) -> INTEGER</form></feature></languageFeatures>FEATURES</language>
   <outputFormat><mime>application/x-votable+xml</mime><alias>votable</alias></outputFormat>
+  <outputFormat><mime>text/csv</mime><alias>csv</alias></outputFormat>
+  <outputFormat><mime>application/fits</mime><alias>fits</alias></outputFormat>
   <uploadMethod ivo-id="ivo://ivoa.net/std/TAPRegExt#upload-inline"/>
   <outputLimit><default unit="row">1000</default></outputLimit></capability>
  VOSI</vosi:capabilities>"""
@@ -47,9 +53,28 @@ FORMATS = {
     "application/x-votable+xml": "application/x-votable+xml",
     "text/xml": "text/xml",
     "csv": "text/csv",
+    "text/csv": "text/csv",
     "tsv": "text/tab-separated-values",
+    "fits": "application/fits",
+    "application/fits": "application/fits",
 }
+FEATURES = "".join(
+    f'<languageFeatures type="ivo://ivoa.net/std/TAPRegExt#features-{kind}">'
+    + "".join(f"<feature><form>{form}</form></feature>" for form in forms.split())
+    + "</languageFeatures>"
+    for kind, forms in (
+        ("adqlgeo", "CONTAINS CIRCLE INTERSECTS POLYGON BOX DISTANCE AREA COORD1 COORD2"),
+        ("adql-string", "LOWER UPPER ILIKE"),
+        ("adql-sets", "UNION EXCEPT INTERSECT"),
+        ("adql-common-table", "WITH"),
+        ("adql-type", "CAST"),
+        ("adql-conditional", "COALESCE"),
+        ("adql-offset", "OFFSET"),
+    )
+)
 OBSCORE = "ivoa.obscore"
+JOIN = "SELECT l.a, r.b FROM TAP_UPLOAD.conf AS l JOIN TAP_UPLOAD.other AS r"
+Uploads = dict[str, list[dict[str, str]]]
 SINGLE = ("LANG", "QUERY", "MAXREC", "FORMAT", "RESPONSEFORMAT")
 
 
@@ -57,9 +82,10 @@ SINGLE = ("LANG", "QUERY", "MAXREC", "FORMAT", "RESPONSEFORMAT")
 def tables() -> dict[str, list[dict[str, str]]]:
     names = [f"tap_schema.{name}" for name in TAP_SCHEMA]
     return {
-        "schemas": [{"schema_name": "tap_schema"}, {"schema_name": "ivoa"}],
+        "schemas": [{"schema_name": "tap_schema"}, {"schema_name": "ivoa"}, {"schema_name": "rr"}],
         "tables": [{"schema_name": "tap_schema", "table_name": name, "table_type": "table"} for name in names]
-        + [{"schema_name": "ivoa", "table_name": OBSCORE, "table_type": "view"}],
+        + [{"schema_name": "ivoa", "table_name": OBSCORE, "table_type": "view"}]
+        + [{"schema_name": "rr", "table_name": f"rr.{name}", "table_type": "table"} for name in RR],
         "columns": [
             {
                 "table_name": f"tap_schema.{name}",
@@ -72,7 +98,8 @@ def tables() -> dict[str, list[dict[str, str]]]:
             for name, columns in TAP_SCHEMA.items()
             for column in columns.split()
         ]
-        + [_obscore_column(name, *facts) for name, facts in COLUMNS.items()],
+        + [_obscore_column(name, *facts) for name, facts in COLUMNS.items()]
+        + [_registry_column(table, name) for table, names in RR.items() for name in names.split()],
         "obscore": [{"obs_id": "1", "dataproduct_type": "image", "calib_level": "2"}],
         "keys": [
             {"key_id": f"{one}-{other}", "from_table": f"tap_schema.{one}", "target_table": f"tap_schema.{other}"}
@@ -89,35 +116,61 @@ def _obscore_column(name: str, number: bool, unit: str, ucd: str, utype: str) ->
     return {"table_name": OBSCORE, "column_name": name, **facts, **flags}
 
 
+def _registry_column(table: str, name: str) -> dict[str, str]:
+    flags = {"indexed": "0", "principal": "1", "std": "1"}
+    return {"table_name": f"rr.{table}", "column_name": name, "datatype": "char", **flags}
+
+
 class Wrong(Exception):
     """A request that the service refuses."""
 
 
-def answer(form: dict[str, str], uploaded: list[dict[str, str]] | None = None) -> tuple[str, str]:
-    """Return the media type and the text of the answer to a query."""
+def answer(form: dict[str, str], uploaded: Uploads | None = None) -> tuple[str, bytes]:
+    """Return the media type and the content of the answer to a query."""
     if form.get("LANG") not in {"ADQL", "ADQL-2.0", "ADQL-2.1"}:
         raise Wrong("unknown language")
     wanted = form.get("RESPONSEFORMAT", form.get("FORMAT", "votable"))
-    match = QUERY.fullmatch(form.get("QUERY", ""))
     maxrec = form.get("MAXREC", "1000")
-    if wanted not in FORMATS or not match or not maxrec.isdigit():
+    if wanted not in FORMATS or not maxrec.isdigit():
         raise Wrong("not a query that can be answered")
-    table = uploaded if match["table"] == "conf" else tables().get(match["table"])
+    names, rows = adql.answer(form.get("QUERY", "")) or _selected(form.get("QUERY", ""), uploaded or {})
+    kept = rows[: int(maxrec)]
+    media = FORMATS[wanted]
+    if media == "application/fits":
+        return media, fits(names, kept)
+    if media.startswith("text/") and media != "text/xml":
+        separator = "," if media == "text/csv" else "\t"
+        lines = (separator.join(cell.replace('"', "") for cell in row) + "\n" for row in [names, *kept])
+        return media, "".join(lines).encode()
+    return media, votable(names, kept, overflow=len(kept) < len(rows) or maxrec == "0").encode()
+
+
+def _selected(query: str, uploaded: Uploads) -> tuple[list[str], list[list[str]]]:
+    if query.startswith(JOIN) and len(uploaded) == 2:
+        return ["a", "b"], [[row["a"], row["b"]] for row in uploaded["conf"]]
+    match = QUERY.fullmatch(query)
+    if not match:
+        raise Wrong("not a query that can be answered")
+    table = uploaded.get(match["table"]) or tables().get(match["table"])
     if table is None:
         raise Wrong("no such table")
-    names, sources = _columns(match)
+    names, sources = (list(table[0]),) * 2 if match["table"] in uploaded and "*" in query else _columns(match)
     rows = [[row.get(source, "") for source in sources] for row in table]
     if match["where"] and OBSCORE in match["where"]:
         rows = [[row.get(source, "") for source in sources] for row in table if row["table_name"] == OBSCORE]
     elif match["where"]:
         rows = []
-    rows = rows[: int(match["top"] or len(rows))]
-    kept = rows[: int(maxrec)]
-    media = FORMATS[wanted]
-    if media.startswith("text/") and media != "text/xml":
-        separator = "," if media == "text/csv" else "\t"
-        return media, "".join(separator.join(cell.replace('"', "") for cell in row) + "\n" for row in [names, *kept])
-    return media, votable(names, kept, overflow=len(kept) < len(rows) or maxrec == "0")
+    return names, rows[: int(match["top"] or len(rows))]
+
+
+def fits(names: list[str], rows: list[list[str]]) -> bytes:
+    """Write a table as FITS."""
+    from astropy.io import fits as writer
+
+    columns = [writer.Column(name, "40A", array=[row[n] for row in rows]) for n, name in enumerate(names)]
+    content = io.BytesIO()
+    writer.HDUList([writer.PrimaryHDU(), writer.BinTableHDU.from_columns(columns)]).writeto(content)
+    return content.getvalue()
 
 
 def _columns(match: re.Match[str]) -> tuple[list[str], list[str]]:
@@ -149,25 +202,25 @@ def error(text: str) -> str:
 
 def execute(form: dict[str, str]) -> tuple[bool, bytes]:
     try:
-        return True, answer(form)[1].encode()
+        return True, answer(form)[1]
     except Wrong as wrong:
         return False, error(str(wrong)).encode()
 
 
 async def sync(request: web.Request) -> web.Response:
-    pairs = list(request.query.items())
-    uploaded = None
+    pairs, files = list(request.query.items()), {}
     for name, value in (await request.post()).items():
         if isinstance(value, web.FileField):
-            uploaded = _uploaded(value.file.read())
+            files[name] = value.file.read()
         else:
             pairs.append((name, value))
     try:
-        media, text = answer(_single(pairs), uploaded)
+        uploads = dict(_upload(value, files) for name, value in pairs if name == "UPLOAD")
+        media, content = answer(_single(pairs), uploads)
     except Wrong as wrong:
         return web.Response(status=400, text=error(str(wrong)), content_type="application/x-votable+xml")
     headers = {"Content-Type": "text/csv;header=present" if media == "text/csv" else media}
-    return web.Response(body=text.encode(), headers=headers)
+    return web.Response(body=content, headers=headers)
 
 
 def _single(pairs: list[tuple[str, str]]) -> dict[str, str]:
@@ -177,10 +230,16 @@ def _single(pairs: list[tuple[str, str]]) -> dict[str, str]:
     return {name.upper(): value for name, value in pairs}
 
 
-def _uploaded(content: bytes) -> list[dict[str, str]]:
-    root = etree.fromstring(content)
-    names = [field.get("name", "") for field in root.iter("{*}FIELD")]
-    return [dict(zip(names, row.itertext(), strict=False)) for row in root.iter("{*}TR")]
+def _upload(value: str, files: dict[str, bytes]) -> tuple[str, list[dict[str, str]]]:
+    """Read the table that an UPLOAD names."""
+    name, _, place = value.partition(",")
+    if not name.isidentifier() or place.removeprefix("param:") not in files:
+        raise Wrong("no such upload")
+    try:
+        table = parse_single_table(io.BytesIO(files[place.removeprefix("param:")]), verify="ignore")
+    except Exception as error:
+        raise Wrong("not a VOTable") from error
+    return name, [dict(zip(table.array.dtype.names, map(str, row), strict=True)) for row in table.array]
 
 
 def _table(name: str, *, columns: bool) -> str:
@@ -194,6 +253,8 @@ async def tableset(request: web.Request) -> web.Response:
     columns = request.query.get("detail") != "min"
     inside = "".join(f"<table>{_table(name, columns=columns)}</table>" for name in TAP_SCHEMA)
     other = f"<schema><name>ivoa</name><table><name>{OBSCORE}</name></table></schema>"
+    registry = "".join(f"<table><name>rr.{name}</name></table>" for name in RR)
+    other += f"<schema><name>rr</name>{registry}</schema>"
     return xml(f"<vtm:tableset {VO}><schema><name>tap_schema</name>{inside}</schema>{other}</vtm:tableset>")
 
 
@@ -205,7 +266,11 @@ async def table(request: web.Request) -> web.Response:
 
 
 async def capabilities(request: web.Request) -> web.Response:
-    text = CAPABILITIES.replace("VOSI<", f"{VOSI}<").replace("BASE", f"{request.url.origin()}/tap")
+    text = (
+        CAPABILITIES.replace("VOSI<", f"{VOSI}<")
+        .replace("FEATURES", FEATURES)
+        .replace("BASE", f"{request.url.origin()}/tap")
+    )
     return xml(text, {"Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"})
 
 

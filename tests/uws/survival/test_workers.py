@@ -73,13 +73,14 @@ async def test_a_worker_that_is_told_to_end_lets_short_jobs_finish_and_hands_oth
     await service.abort(long.id, ANYONE)
 
 
+@pytest.fixture(scope="class")
+def worker(site: CelerySite, service: JobService) -> Iterator[WorkerProcess]:
+    with site.worker(HASTY) as worker:
+        yield worker
+
+
 class TestWithOneWorker:
     """What one worker goes through and survives."""
-
-    @pytest.fixture(scope="class")
-    def worker(self, site: CelerySite, service: JobService) -> Iterator[WorkerProcess]:
-        with site.worker(HASTY) as worker:
-            yield worker
 
     async def test_of_many_messages_one_is_obeyed(
         self, site: CelerySite, service: JobService, worker: WorkerProcess
