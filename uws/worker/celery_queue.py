@@ -63,7 +63,6 @@ _CONFIGURATION: dict[str, Any] = {
     "broker_heartbeat": 10.0,  # after a restart of RabbitMQ a worker was seen to listen to nothing until the heartbeat
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,  # for ever
-    "worker_pool": "uws.worker.celery_worker:AttemptPool",
     "worker_prefetch_multiplier": 1,
     "worker_hijack_root_logger": False,
     "worker_redirect_stdouts": False,

@@ -107,12 +107,17 @@ class Workshop:
                 asyncio.run_coroutine_threadsafe(attempts.run(dispatch, token), loop).result()
 
     def stop(self, until: Callable[[], bool]) -> None:
-        """Let attempts run while they may, release those that are left, and close it; once is enough."""
+        """Let attempts run until it is time, release those that are left, and close it; once is enough."""
         if not self._opened.done() or self._opened.exception() is not None:
             return
         _, loop, closing = self._opened.result()
+
+        def close() -> None:
+            if not closing.done():
+                closing.set_result(until)
+
         if self._thread.is_alive():
-            loop.call_soon_threadsafe(closing.set_result, until)
+            loop.call_soon_threadsafe(close)
             self._thread.join()
 
     def _work(self) -> None:
@@ -130,13 +135,6 @@ class Workshop:
         async with self._open_attempts() as attempts:
             self._opened.set_result((attempts, loop, closing))
             await attempts.drain(await closing)
-
-
-class AttemptPool(TaskPool):  # type: ignore[misc]  # Celery has no types
-    """The threads that wait for attempts."""
-
-    def terminate_job(self, _pid: int, _signal: object = None) -> None:
-        """Do nothing: a thread cannot be killed, and attempts are stopped by us."""
 
 
 def add_attempts(app: Celery, workshop: Workshop, *, drain_s: float) -> None:
@@ -159,26 +157,36 @@ def add_attempts(app: Celery, workshop: Workshop, *, drain_s: float) -> None:
             return
         workshop.run(Dispatch(job_id=job_id, attempt=int(attempt)), token)
 
-    class Running(StartStopStep):  # type: ignore[misc]  # Celery has no types
-        """The part of the worker that begins before it takes messages and ends after."""
+    class AttemptPool(TaskPool):  # type: ignore[misc]  # Celery has no types
+        """The threads that wait for attempts: a pool, because that begins before messages and ends after."""
 
-        requires = ("celery.worker.components:Pool",)
-
-        def start(self, worker: Any) -> None:
-            if not isinstance(worker.pool, AttemptPool):
-                _log.error("worker_pool_unfit", hint="leave --pool away")
-                raise SystemExit(_WRONG_SETTING_STATUS)
+        def on_start(self) -> None:
             try:
                 workshop.start()
             except SettingsError as error:
                 _log.error("worker_not_started", reason=str(error))
                 raise SystemExit(_WRONG_SETTING_STATUS) from error
 
-        def stop(self, _worker: Any) -> None:
+        def on_stop(self) -> None:
             end_s = time.monotonic() + drain_s
             workshop.stop(lambda: state.should_terminate is not None or time.monotonic() > end_s)
+            super().on_stop()
 
-        def terminate(self, _worker: Any) -> None:
-            workshop.stop(lambda: True)
+        def on_terminate(self) -> None:
+            self.on_stop()
 
-    app.steps["worker"].add(Running)
+        def terminate_job(self, _pid: int, _signal: object = None) -> None:
+            """Do nothing: a thread cannot be killed, and attempts are stopped by us."""
+
+    class Fitting(StartStopStep):  # type: ignore[misc]
+        """Refuses another pool, which the command line can ask for."""
+
+        requires = ("celery.worker.components:Pool",)
+
+        def start(self, worker: Any) -> None:
+            if not isinstance(worker.pool, AttemptPool):
+                _log.error("worker_not_started", reason="the worker has a pool of its own: leave --pool away")
+                raise SystemExit(_WRONG_SETTING_STATUS)
+
+    app.conf.worker_pool = AttemptPool
+    app.steps["worker"].add(Fitting)
