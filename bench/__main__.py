@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from bench import executors, jobs, registry, regtap, serialisers, service, soak
+from bench import cone, executors, jobs, registry, regtap, serialisers, service, soak
 
 BENCHES = {
     "serialisers": serialisers.main,
     "service": service.main,
     "jobs": jobs.main,
+    "cone": cone.main,
     "registry": registry.main,
     "regtap": regtap.main,
     "executors": executors.main,
