@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 from sqlalchemy.engine import URL
 
 from penstock.auth.opening import security_methods
-from penstock.dali.errors import ServiceError
 from penstock.dali.examples import examples_document
 from penstock.db import async_url
 from penstock.edge.app import new_service_app
@@ -22,7 +22,7 @@ from penstock.plugins import Group, Registry
 from penstock.service import Description, Resources, Service, Shared
 from penstock.settings import Settings
 from penstock.tables import Schema
-from penstock.vosi import Availability, Capability, capabilities_document
+from penstock.vosi import Capability, capabilities_document
 from penstock.votable.reader import UploadLimits
 from tap_proxy.adql.sqlite_functions import SQLITE_FUNCTIONS
 from tap_proxy.core.capabilities import Promises, tap_capabilities
@@ -39,7 +39,7 @@ from tap_proxy.sources.sqlite import SqliteSource
 from tap_proxy.store import publish
 from tap_proxy.translation import compiler, table_names
 from tap_proxy.uploads import UploadReader
-from tap_proxy.web import add_examples, add_front_page, add_sync
+from tap_proxy.web import add_examples, add_front_page, add_sync, availability
 from uws.app import add_job_list
 
 PATH = "/tap"
@@ -103,13 +103,6 @@ async def open_service(resources: Resources) -> web.Application:
     def base_url(request: web.Request) -> str:
         return resources.urls.absolute(request, PATH)
 
-    async def availability() -> Availability:
-        try:
-            await engine.source.ping()
-        except ServiceError as error:
-            return Availability(available=False, notes=(error.message,))
-        return Availability(available=True, up_since=opened)
-
     async def tables() -> Sequence[Schema]:
         return schemas
 
@@ -117,7 +110,7 @@ async def open_service(resources: Resources) -> web.Application:
         app,
         base_url=base_url,
         capabilities=lambda base: capabilities_document(_capabilities(schemas, resources.settings, base)),
-        availability=availability,
+        availability=partial(availability, engine, opened),
         changed=opened,
         tables=tables,
     )

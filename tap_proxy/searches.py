@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
@@ -18,7 +19,7 @@ from penstock.edge.vosi import add_vosi
 from penstock.regext import Extension, InputParam, Interface
 from penstock.service import Description, Resources, Service
 from penstock.settings import Settings
-from penstock.vosi import Availability, Capability, capabilities_document, vosi_capabilities
+from penstock.vosi import Capability, capabilities_document, vosi_capabilities
 from penstock.votable.document import Info, error_document
 from tap_proxy.app import ENGINE
 from tap_proxy.core.formats import SIA_FORMATS, TAP_FORMATS
@@ -27,7 +28,7 @@ from tap_proxy.core.scs import ConeSearch, read_cone
 from tap_proxy.core.sia import PARAMETERS, read_image_query
 from tap_proxy.service import Run
 from tap_proxy.settings import TapSettings
-from tap_proxy.web import parameter_limits, send_result
+from tap_proxy.web import availability, parameter_limits, send_result
 
 _ENDPOINTS = (
     ("query", "searches"),
@@ -63,13 +64,6 @@ class Search:
         def base_url(request: web.Request) -> str:
             return resources.urls.absolute(request, self.path)
 
-        async def availability() -> Availability:
-            try:
-                await engine.source.ping()
-            except ServiceError as error:
-                return Availability(available=False, notes=(error.message,))
-            return Availability(available=True, up_since=opened)
-
         async def search(request: web.Request) -> web.StreamResponse:
             """Search observations."""
             query = self.read(await read_parameters(request, limits), engine.limits)
@@ -86,7 +80,7 @@ class Search:
             app,
             base_url=base_url,
             capabilities=lambda base: capabilities_document(self.capabilities(resources.settings, base)),
-            availability=availability,
+            availability=partial(availability, engine, opened),
             changed=opened,
         )
         app.router.add_get("/query", search)

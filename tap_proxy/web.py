@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 
 from aiohttp import web
 
 from penstock.clock import Clock
+from penstock.dali.errors import ServiceError
 from penstock.dali.examples import MEDIA_TYPE
 from penstock.edge.connection import cut_connection
 from penstock.edge.pages import render_page
 from penstock.edge.params import ParameterLimits, read_parameters
 from penstock.edge.streaming import stream
 from penstock.edge.urls import Urls
+from penstock.vosi import Availability
 from tap_proxy.core.formats import TAP_FORMATS
 from tap_proxy.core.request import TapQuery, read_query
 from tap_proxy.service import Run, TapService
@@ -67,6 +70,15 @@ async def send_result(request: web.Request, service: TapService, query: TapQuery
             )
     except TimeoutError as error:
         raise cut_connection(request, "the result was not taken in time") from error
+
+
+async def availability(service: TapService, opened: datetime) -> Availability:
+    """Say whether the source of rows answers; `opened` is since when the service runs (VOSI 1.1 s3.2)."""
+    try:
+        await service.source.ping()
+    except ServiceError as error:
+        return Availability(available=False, notes=(error.message,))
+    return Availability(available=True, up_since=opened)
 
 
 def add_examples(app: web.Application, document: bytes) -> None:

@@ -17,7 +17,7 @@ from lxml import etree
 from penstock.auth.middleware import principal_of
 from penstock.auth.principal import refusal
 from penstock.dali.errors import Forbidden, NotFound, ServiceError, TooLarge, UnsupportedMediaType
-from penstock.dali.media import negotiate_document
+from penstock.dali.media import NEGOTIATED_BY, negotiate_document
 from penstock.dali.values import parse_int
 from penstock.edge.errors import problem_error
 from penstock.edge.pages import render_page
@@ -201,7 +201,7 @@ def _form(request: web.Request) -> str:
 
 
 def _vary(response: web.Response) -> web.Response:
-    response.headers["Vary"] = "Accept, Sec-Fetch-Dest"
+    response.headers["Vary"] = NEGOTIATED_BY
     return response
 
 

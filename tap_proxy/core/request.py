@@ -28,6 +28,10 @@ class RowLimits:
     default: int
     hard: int
 
+    def of(self, wanted: int | None) -> int:
+        """Return the limit for a caller who wants so many, or does not say (DALI 1.2 s4.3.4)."""
+        return min(self.default if wanted is None else wanted, self.hard)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TapQuery:
@@ -86,10 +90,10 @@ def _query(params: Parameters) -> str:
 def _maxrec(params: Parameters, limits: RowLimits) -> int:
     text = (params.single("MAXREC") or "").strip()
     if not text:
-        return min(limits.default, limits.hard)
+        return limits.of(None)
     if not _INTEGER.fullmatch(text):
         raise UsageError(f"MAXREC={text[:40]} is not a count of rows: it must be a whole number, 0 or more.")
-    return min(int(text), limits.hard)
+    return limits.of(int(text))
 
 
 def _runid(params: Parameters) -> str | None:

@@ -33,13 +33,12 @@ def read_cone(params: Parameters, *, formats: FormatTable, limits: RowLimits) ->
     ra, dec = _number(params, "RA", 0, 360), _number(params, "DEC", -90, 90)
     radius = _number(params, "SR", 0, MAX_RADIUS_DEG)
     verbosity = parse_int("VERB", params.single("VERB") or "2", minimum=1, maximum=3)
-    wanted = maxrec(params)
     cone = f"1 = CONTAINS(POINT(s_ra, s_dec), CIRCLE({ra!r}, {dec!r}, {radius!r}))"
     return TapQuery(
         text=f"SELECT {_COLUMNS[verbosity]} FROM {TABLE} WHERE {cone}",  # noqa: S608  # numbers only
         language="ADQL",
         format=formats.choose(params),
-        maxrec=0 if radius == 0 else min(limits.default if wanted is None else wanted, limits.hard),
+        maxrec=0 if radius == 0 else limits.of(maxrec(params)),
         runid=runid(params),
         ucds=_UCDS,
     )

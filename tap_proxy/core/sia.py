@@ -50,13 +50,12 @@ def read_image_query(params: Parameters, *, formats: FormatTable, limits: RowLim
     UsageError
         A value is wrong.
     """
-    wanted = maxrec(params)
     conditions = [IMAGES, *_conditions(params)]
     return TapQuery(
         text=f"SELECT * FROM {TABLE} WHERE {' AND '.join(conditions)}",  # noqa: S608  # numbers, and strings quoted
         language="ADQL",
         format=formats.choose(params),
-        maxrec=min(limits.default if wanted is None else wanted, limits.hard),
+        maxrec=limits.of(maxrec(params)),
         runid=runid(params),
     )
 
