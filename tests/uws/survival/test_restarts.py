@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.support.files import files_below
 from tests.support.postgres import fresh_database
 from tests.support.processes import reap
 from tests.support.redis import running_redis
@@ -96,11 +97,7 @@ async def test_a_worker_with_nothing_but_broker_and_http_runs_jobs_and_hands_the
             await gone(*pids)
         job = await service.get(job.id, ANYONE)
         assert (job.phase, job.attempt) == (Phase.QUEUED, 2)
-    assert not _files_below(tmp_path)
-
-
-def _files_below(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+    assert not files_below(tmp_path)
 
 
 async def test_two_services_on_one_database_start_every_job_once(site: CelerySite) -> None:

@@ -19,6 +19,7 @@ from penstock.dali.errors import NotFound, ServiceError, ServiceUnavailable
 from penstock.dali.params import Part
 from penstock.db import Database
 from penstock.migrations import upgrade
+from tests.support.files import files_below
 from tests.uws.builders import make_job
 from tests.uws.waiting import eventually
 from tests.uws.web.client import Client, client_of, create, get, post
@@ -123,7 +124,7 @@ async def test_a_full_disk_is_a_transient_error_and_leaves_nothing_half_written(
         assert (job.phase, job.error.type) == (Phase.ERROR, "transient")
         assert "disk may be full" in job.error.message
         assert [result.id for result in job.results] == ["small"]
-        files = [file.name for file in service.results.path(job.job_id).rglob("*") if file.is_file()]
+        files = [file.name for file in files_below(service.results.path(job.job_id))]
         assert files == ["1"]
 
 

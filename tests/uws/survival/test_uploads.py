@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from penstock.dali.errors import ServiceUnavailable
 from penstock.dali.params import Part
+from tests.support.files import files_below
 from tests.uws.waiting import eventually
 from tests.uws.web.client import Client, client_of
 from uws.results import FileResults
@@ -32,7 +33,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tupl
 
 def files(service: JobService) -> list[Path]:
     """Return all that lies in the store, uploads on their way included."""
-    return [path for path in service.results.path(".").rglob("*") if path.is_file()]
+    return files_below(service.results.path("."))
 
 
 def form(name: str = "t", content: bytes | AsyncIterator[bytes] = b"x", filename: str = "t.xml") -> aiohttp.FormData:
@@ -146,4 +147,4 @@ async def test_a_disk_that_is_full_when_a_file_is_kept_leaves_nothing(tmp_path: 
     content = bytes(100_000)
     with small_disk(50_000), pytest.raises(ServiceUnavailable):
         await results.keep("job", Part(name="t", content=content, size_bytes=len(content)))
-    assert [path for path in results.path(".").rglob("*") if path.is_file()] == []
+    assert files_below(results.path(".")) == []

@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from penstock.dali.params import Part
+from tests.support.files import files_below
 from tests.uws.hosting import make_settings, open_local, open_resources, serving
 from tests.uws.waiting import PATIENCE_S, eventually
 from uws.compose import results_of
@@ -99,7 +100,7 @@ class Deployment:
 
     async def clean(self) -> None:
         """Wait until the worker has nothing of any job left."""
-        await eventually(lambda: not [path for path in self.spool.rglob("*") if path.is_file()])
+        await eventually(lambda: not files_below(self.spool))
 
 
 @asynccontextmanager
