@@ -4,7 +4,7 @@ VENV ?= .venv
 ARGS ?=
 BIN := $(VENV)/bin
 
-.PHONY: serve test check bench requirements lock clean
+.PHONY: serve test check bench requirements dachs lock clean
 serve: $(VENV)/.run
 	$(BIN)/penstock serve $(ARGS)
 
@@ -23,6 +23,10 @@ bench: $(VENV)/.dev
 # docs/requirements.md, from the tables in tests/requirements, the tests' marks and the code's citations.
 requirements: $(VENV)/.dev
 	$(BIN)/python -m tests.requirements
+
+# The conformance suite on GAVO's DaCHS, installed on this machine: docs/dachs.md. Needs root and Debian.
+dachs: $(VENV)/.dev
+	bash tests/peers/dachs.sh $(BIN)
 
 # New versions are taken on purpose only: this writes them down for everybody.
 lock:

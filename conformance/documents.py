@@ -157,6 +157,16 @@ def votable(reply: Reply, *, any_status: bool = False, typed: bool = True) -> VO
     )
 
 
+def declined(reply: Reply) -> bool:
+    """Say whether a request was refused: by its status, or by an error document that came with 200."""
+    if reply.status != 200 or reply.media_type not in VOTABLE_TYPES:
+        return 400 <= reply.status < 500
+    try:
+        return votable(reply).status() == "ERROR"
+    except Violation:
+        return False
+
+
 def _infos(resource: etree._Element) -> list[Info]:
     infos, trailing = [], False
     for child in resource.iterchildren(etree.Element):

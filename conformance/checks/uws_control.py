@@ -8,7 +8,7 @@ from itertools import pairwise
 from conformance.bench import Bench, Job
 from conformance.checks.uws_jobs import ended, phase_of, same
 from conformance.client import Reply
-from conformance.documents import child_text, instant, valid, xml
+from conformance.documents import child_text, declined, instant, valid, xml
 from conformance.model import Level, NotApplicable, require
 from conformance.registry import check
 
@@ -161,7 +161,7 @@ async def parameters_frozen(bench: Bench) -> None:
         before = valid(await bench.get(job.child("parameters")), "parameters")
         reply = await bench.post(job.child("parameters"), {**bench.profile.succeed, "CONFORMANCE": "late"})
         after = valid(await bench.get(job.child("parameters")), "parameters")
-        require(400 <= reply.status < 500, f"parameters of an aborted job: {reply.status} instead of a refusal")
+        require(declined(reply), f"parameters of an aborted job: {reply.status} instead of a refusal")
         require(len(after) == len(before), "the parameters of an aborted job were changed")
 
 
