@@ -10,9 +10,11 @@ from tap_proxy.adql import ast
 from tap_proxy.adql.bound import AggregateCall, Bound, Calculation, Call, UserCall, Value
 from tap_proxy.adql.casts import bind_cast
 from tap_proxy.adql.checks import describe, is_null, require, require_number, require_text
+from tap_proxy.adql.constants import constant
 from tap_proxy.adql.errors import AdqlSemanticError
 from tap_proxy.adql.geometries import bind_geometry
 from tap_proxy.adql.kinds import Kind, is_integer, kind_of, number, string, wider
+from tap_proxy.adql.meanings import common_unit, described_as, statistic, unit_of_chain, unit_to_power
 from tap_proxy.adql.mocs import bind_moc
 from tap_proxy.adql.session import Place
 from tap_proxy.adql.units import UnitError, conversion_factor
@@ -129,20 +131,7 @@ def _arithmetic(node: ast.Arithmetic, place: Place) -> Bound:
     operands = tuple(require_number(bind(operand, place), operand) for operand in node.operands)
     exact = all(is_integer(operand.field) for operand in operands)
     datatype: Datatype = "long" if exact else "double"
-    return Calculation(operands, node.operators, number(datatype, unit=_unit(operands, node.operators)))
-
-
-def _unit(operands: tuple[Bound, ...], operators: tuple[str, ...]) -> str | None:
-    """Infer a unit where that is certain: like with like, or with bare numbers (ADQL 2.1 s4.9.1)."""
-    units = {operand.field.unit for operand in operands if not isinstance(operand, Value)}
-    if len(units) != 1:
-        return None
-    if operators[0] in "+-":
-        return units.pop()
-    others = operands[1:]
-    scaled = sum(not isinstance(operand, Value) for operand in operands) == 1
-    divided = any(op == "/" and not isinstance(other, Value) for op, other in zip(operators, others, strict=True))
-    return units.pop() if scaled and not divided else None
+    return Calculation(operands, node.operators, number(datatype, unit=unit_of_chain(operands, node.operators)))
 
 
 def _one_number(datatype: Datatype | None, unit: str | None, *, keep_unit: bool = False) -> _Binder:
@@ -163,7 +152,19 @@ def _plain_number(field: Field) -> Datatype:
 
 def _two_numbers(node: ast.FunctionCall, place: Place) -> Bound:
     arguments = tuple(require_number(bind(argument, place), argument) for argument in node.arguments)
-    return Call(node.name, arguments, number("double", unit="rad" if node.name == "ATAN2" else None))
+    match node.name:
+        case "ATAN2":
+            unit: str | None = "rad"
+        case "POWER":
+            unit = unit_to_power(arguments[0], constant(arguments[1]))
+        case _:
+            unit = common_unit(arguments)
+    return Call(node.name, arguments, number("double", unit=unit))
+
+
+def _root(node: ast.FunctionCall, place: Place) -> Bound:
+    argument = require_number(bind(node.arguments[0], place), node.arguments[0])
+    return Call(node.name, (argument,), number("double", unit=unit_to_power(argument, 0.5)))
 
 
 def _rounding(node: ast.FunctionCall, place: Place) -> Bound:
@@ -175,7 +176,8 @@ def _rounding(node: ast.FunctionCall, place: Place) -> Bound:
         if abs(digits) > MAX_DIGITS:
             problem = f"{node.name} takes no more than {MAX_DIGITS} digits"
             raise AdqlSemanticError(problem, node.arguments[1].span)
-    return Call(node.name, (argument,), number("double", unit=argument.field.unit), digits)
+    field = described_as(number("double", unit=argument.field.unit), argument.field)
+    return Call(node.name, (argument,), field, digits)
 
 
 def _nullary(node: ast.FunctionCall, _: Place) -> Bound:
@@ -185,7 +187,7 @@ def _nullary(node: ast.FunctionCall, _: Place) -> Bound:
 def _fold(node: ast.FunctionCall, place: Place) -> Bound:
     argument = require_text(bind(node.arguments[0], place), node.arguments[0])
     field = argument.field if kind_of(argument.field) is Kind.STRING else string()
-    return Call(node.name, (argument,), string(field.arraysize or "1"))
+    return Call(node.name, (argument,), described_as(string(field.arraysize or "1"), field))
 
 
 def _coalesce(node: ast.FunctionCall, place: Place) -> Bound:
@@ -201,7 +203,8 @@ def _coalesce(node: ast.FunctionCall, place: Place) -> Bound:
             )
             raise AdqlSemanticError(problem, written.span)
         field = wider(field, bound.field)
-    return Call("COALESCE", tuple(arguments), replace(field, name=""))
+    unit = common_unit([bound for bound, _ in present])
+    return Call("COALESCE", tuple(arguments), replace(field, name="", unit=unit))
 
 
 def comparable(left: Field, right: Field) -> bool:
@@ -256,16 +259,17 @@ def _set_function(node: ast.SetFunction, place: Place) -> Bound:
             field = number("long", ucd="meta.number")
         case "AVG":
             argument = require_number(argument, node.argument)
-            field = number("double", unit=argument.field.unit)
+            field = statistic("AVG", number("double", unit=argument.field.unit), argument.field)
         case "SUM":
             argument = require_number(argument, node.argument)
-            field = _calculated(argument.field)
+            field = statistic("SUM", _calculated(argument.field), argument.field)
         case _:
             if kind_of(argument.field) is Kind.BOOLEAN:
                 argument = require_number(argument, node.argument)
             if kind_of(argument.field) is Kind.GEOMETRY and not isinstance(argument, Value):
                 raise AdqlSemanticError(f"{node.name} cannot order geometries", node.span)
-            field = replace(argument.field, name="", ucd=None, utype=None, description=None)
+            field = replace(argument.field, name="", utype=None, description=None)
+            field = statistic(node.name, field, argument.field)
     return AggregateCall(node.name, distinct, argument, field)
 
 
@@ -280,7 +284,8 @@ _FUNCTIONS: Mapping[str, _Binder] = {
     "ACOS": _one_number("double", "rad"),
     "ASIN": _one_number("double", "rad"),
     "ATAN": _one_number("double", "rad"),
-    **{name: _one_number("double", None) for name in ("COS", "COT", "SIN", "TAN", "EXP", "LOG", "LOG10", "SQRT")},
+    **{name: _one_number("double", None) for name in ("COS", "COT", "SIN", "TAN", "EXP", "LOG", "LOG10")},
+    "SQRT": _root,
     "ATAN2": _two_numbers,
     "MOD": _two_numbers,
     "POWER": _two_numbers,

@@ -160,7 +160,7 @@ ROW_TYPES = (
     ("n_obs + mag", "double", None, None, None),
     ("ra + dec", "double", None, None, "deg"),
     ("ra * 2", "double", None, None, "deg"),
-    ("ra * dec", "double", None, None, None),
+    ("ra * dec", "double", None, None, "deg**2"),
     ("n_obs / 2", "long", None, None, None),
     ("-quality", "long", None, None, None),
     ("7", "int", None, None, None),
