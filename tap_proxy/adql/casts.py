@@ -24,8 +24,8 @@ NUMBERS: Mapping[str, Datatype] = {
 }
 _TIME = r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d*)?"
 _TIMESTAMP = re.compile(rf"(\d{{4}}-\d\d-\d\d)(?:[T ]({_TIME})Z?)?", re.ASCII)
-_INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
-_REAL = re.compile(r"\s*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity|nan)\s*", re.ASCII | re.I)
+INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
+REAL = re.compile(r"\s*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity|nan)\s*", re.ASCII | re.I)
 BITS: Mapping[str, int] = {"SMALLINT": 16, "INTEGER": 32, "BIGINT": 64}
 _TEXTUAL = frozenset({Kind.STRING, Kind.TIMESTAMP})
 
@@ -80,7 +80,7 @@ def _check_literal(operand: Bound, node: ast.Cast) -> None:
         return
     name, bits = node.target.name, BITS.get(node.target.name)
     if isinstance(operand.value, str):
-        form, wanted = (_REAL, "number") if bits is None else (_INTEGER, "whole number")
+        form, wanted = (REAL, "number") if bits is None else (INTEGER, "whole number")
         if not form.fullmatch(operand.value):
             raise AdqlSemanticError(f"{operand.value[:40]!r} is no {wanted}", node.operand.span)
     if bits is not None and not -(2 ** (bits - 1)) <= int(operand.value) < 2 ** (bits - 1):

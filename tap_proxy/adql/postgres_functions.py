@@ -38,12 +38,25 @@ _NUMBERS = (
         "penstock_power(x float8, y float8)",
         "float8",
         "SELECT CASE WHEN x = 0 AND y < 0 THEN 'Infinity'::float8 WHEN x < 0 AND y <> trunc(y) THEN NULL "
-        "ELSE power(x, y) END",
+        "WHEN x = 0 OR abs(y * ln(abs(x))) < 700 THEN power(x, y) "
+        "WHEN y * ln(abs(x)) > 709.78 THEN CASE WHEN x < 0 AND y / 2 <> trunc(y / 2) THEN '-Infinity'::float8 "
+        "ELSE 'Infinity'::float8 END WHEN y * ln(abs(x)) < -708.3 THEN 0 ELSE power(x, y) END",
     ),
     _sql(
         "penstock_round(x float8)",
         "float8",
         "SELECT CASE WHEN abs(x) > 4503599627370496 THEN x ELSE trunc(x + sign(x) * 0.5) + 0 END",
+    ),
+    # Larger numbers are whole already, and would overflow.
+    _sql(
+        "penstock_round_to(x float8, p float8)",
+        "float8",
+        "SELECT CASE WHEN abs(x) < 4503599627370496 THEN penstock_round(x * p) / p ELSE x END",
+    ),
+    _sql(
+        "penstock_truncate_to(x float8, p float8)",
+        "float8",
+        "SELECT CASE WHEN abs(x) < 4503599627370496 THEN trunc(x * p) / p ELSE x END",
     ),
     _sql(
         "penstock_angle(h float8)",
@@ -340,6 +353,10 @@ BEGIN
     IF r >= pi() THEN RETURN true; END IF;
     IF kind = 'polygon' THEN
       v := penstock_vertices(n);
+      IF r > pi() / 2 THEN
+        q := ARRAY[-q[1], -q[2], -q[3]];
+        RETURN penstock_to_outline(q, v) >= pi() - r - 1e-12 AND NOT penstock_in_polygon(q, v);
+      END IF;
       FOR i IN 0 .. array_length(v, 1) / 3 - 1 LOOP
         IF penstock_between(penstock_corner(v, i), q) > r + 1e-12 THEN RETURN false; END IF;
       END LOOP;

@@ -33,6 +33,8 @@ from tap_proxy.adql.bound import (
 )
 from tap_proxy.adql.dialect import Dialect, is_text, quoted
 from tap_proxy.adql.errors import AdqlSemanticError
+from tap_proxy.adql.kinds import is_integer
+from tap_proxy.adql.magnitudes import MAX_BITS, bits_of
 from tap_proxy.adql.sql import Translation, ValueWriter, called_functions
 
 
@@ -124,7 +126,10 @@ class QueryWriter(ValueWriter):
     def _output(self, output: Output, field: Field) -> str:
         if isinstance(output.value, Value) and output.value.value is None:
             return f"{self.dialect.null(field)} AS {quoted(field.name)}"
-        return f"{self.as_type(output.value, field)} AS {quoted(field.name)}"
+        sql = self.as_type(output.value, field)
+        if is_integer(field) and bits_of(output.value) > MAX_BITS:
+            sql = self.dialect.exact(sql)
+        return f"{sql} AS {quoted(field.name)}"
 
     def _term(self, term: Bound) -> str:
         """Return a term of GROUP BY; a constant is dressed up, or databases would take it for a column's number."""

@@ -22,7 +22,7 @@ from tap_proxy.adql.units import UnitError, conversion_factor
 MAX_INT, MAX_LONG = 2**31 - 1, 2**63 - 1
 MAX_DIGITS = 300
 MAX_CHAIN = 500
-COPIES_BY_RELATION, COPIES_BY_FUNCTION = 8, 4
+COPIES_BY_RELATION, COPIES_BY_FUNCTION, COPIES_BY_ROUNDING = 8, 4, 2
 
 NULL = Value(None, string())
 
@@ -168,7 +168,8 @@ def _root(node: ast.FunctionCall, place: Place) -> Bound:
 
 
 def _rounding(node: ast.FunctionCall, place: Place) -> Bound:
-    argument = require_number(bind(node.arguments[0], place), node.arguments[0])
+    with place.session.copied(COPIES_BY_ROUNDING, node.span):
+        argument = require_number(bind(node.arguments[0], place), node.arguments[0])
     digits = 0
     if len(node.arguments) > 1:
         written = bind(node.arguments[1], place)
