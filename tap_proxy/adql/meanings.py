@@ -5,6 +5,7 @@ A bare number, such as a literal, a count or a cosine, takes part in any unit: `
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -12,7 +13,7 @@ from fractions import Fraction
 from penstock.votable.model import Field
 from tap_proxy.adql.bound import AggregateCall, Bound, Calculation, Call, UserCall, Value, parts
 from tap_proxy.adql.constants import constant
-from tap_proxy.adql.units import product_unit
+from tap_proxy.adql.units import UnitError, conversion_factor, product_unit
 
 _PURE = frozenset({"SIN", "COS", "TAN", "COT", "EXP", "LOG", "LOG10"})
 MAX_POWER = 16
@@ -29,13 +30,24 @@ def unit_of_chain(operands: Sequence[Bound], operators: Sequence[str]) -> str | 
         return common_unit(operands)
     if any(unit is None for unit, _ in measured):
         return None
+    if len(measured) == 1 and measured[0][1] == "*":
+        return measured[0][0]
     return product_unit((unit, Fraction(-1 if sign == "/" else 1)) for unit, sign in measured if unit)
 
 
 def common_unit(values: Sequence[Bound]) -> str | None:
     """Return the unit that values share, bare numbers left out, or None."""
-    units = {each.field.unit for each in values if not is_bare(each)}
-    return units.pop() if len(units) == 1 else None
+    units = [each.field.unit for each in values if not is_bare(each)]
+    return units[0] if units and all(_same_unit(units[0], unit) for unit in units[1:]) else None
+
+
+def _same_unit(left: str | None, right: str | None) -> bool:
+    if left == right:
+        return True
+    try:
+        return math.isclose(conversion_factor(left, right or ""), 1.0)
+    except UnitError:
+        return False
 
 
 def unit_to_power(value: Bound, power: float | None) -> str | None:

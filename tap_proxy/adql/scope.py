@@ -164,6 +164,8 @@ class Scope:
         near = nearest(name.name, labels)
         where = f"the table {named_as(qualifier)}" if qualifier else "the tables of this query"
         advice = f"; did you mean {query_ready(labels[near])}?" if near else ""
+        if name.delimited and not qualifier and not near:
+            advice = f"; double quotes are for names: a string is written '{name.name}'"
         return f"there is no column {name} in {where}{advice}"
 
     def _unknown_table(self, qualifier: Sequence[Identifier], members: Iterable[Member]) -> str:

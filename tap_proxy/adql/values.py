@@ -9,6 +9,7 @@ from penstock.votable.model import Datatype, Field
 from tap_proxy.adql import ast
 from tap_proxy.adql.bound import AggregateCall, Bound, Calculation, Call, UserCall, Value
 from tap_proxy.adql.casts import bind_cast
+from tap_proxy.adql.catalogue import same
 from tap_proxy.adql.checks import describe, is_null, require, require_number, require_text
 from tap_proxy.adql.constants import constant
 from tap_proxy.adql.errors import AdqlSemanticError
@@ -105,11 +106,20 @@ def literal(node: ast.NumericLiteral) -> Value:
 
 def _resolve(reference: ast.ColumnReference, place: Place) -> Bound:
     """Look a column up; in ORDER BY and GROUP BY the result's own columns are in sight too."""
+    name = reference.names[-1]
     if place.outputs and len(reference.names) == 1:
-        named = place.outputs_called(reference.names[0])
-        if named is not None and (place.outputs_first or not place.scope.find((), reference.names[0])):
+        named = place.outputs_called(name)
+        if named is not None and (place.outputs_first or not place.scope.find((), name)):
             return named
-    return place.scope.resolve(reference)
+    try:
+        return place.scope.resolve(reference)
+    except AdqlSemanticError as error:
+        if len(reference.names) == 1 and any(same(name, label) for label in place.result_labels):
+            problem = (
+                f"{name} names a column of the result, which {place.clause} does not know: write what it stands for"
+            )
+            raise AdqlSemanticError(problem, reference.span) from error
+        raise
 
 
 def _signed(node: ast.Signed, place: Place) -> Bound:
@@ -233,7 +243,7 @@ def _user_function(node: ast.UserFunctionCall, place: Place) -> Bound:
     function = place.session.catalogue.function(node.name)
     if function is None:
         near = place.session.catalogue.suggest_function(node.name)
-        advice = f"; did you mean {near}?" if near else ""
+        advice = f"; {near}" if near else ""
         raise AdqlSemanticError(f"there is no function {node.name}{advice}", node.name.span)
     if len(node.arguments) != len(function.parameters):
         raise AdqlSemanticError(f"{function.name} is called as {function.signature}", node.span)

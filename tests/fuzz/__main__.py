@@ -6,14 +6,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.fuzz.seeds import SEEDS
-
 
 def main() -> None:
     """Fuzz one target, begun with its seeds."""
     import atheris
 
     with atheris.instrument_imports():
+        from tests.fuzz.seeds import SEEDS
         from tests.fuzz.targets import TARGETS
 
     name = sys.argv[1] if len(sys.argv) > 1 else ""

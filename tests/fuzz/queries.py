@@ -75,13 +75,14 @@ _FITTING = {
     "chain": "id/ra/dec/mag/n_obs/name/s.id/s.ra/c.label/c.id/variable/pos",
     "table_primary": "sources s/sources s/centres c/obscore o/|subquery| AS q/(|joined_table|)",
     "joined_table": "sources s |join_tail|/centres c |join_tail| |join_tail|",
-    "join_tail": "|join_kind| JOIN |table_primary| ON |search_condition|/NATURAL JOIN centres/JOIN sources USING (id)",
+    "join_tail": "|join_kind| JOIN |table_primary| ON |search_condition|/NATURAL JOIN centres/JOIN obscore USING (id)",
     "join_kind": "INNER/LEFT OUTER/RIGHT/FULL",
     "subquery": "(|select_expression|)",
     "point": "POINT(|numeric_expression|, |numeric_expression|)/POINT('ICRS', ra, dec)",
     "geometry_constructor": (
-        "|point|/|centroid|/CIRCLE(|numeric_expression|, 2, |numeric_expression|)/CIRCLE(|point|, 3)/BOX(|point|, 10, 20)"
-        "/POLYGON(10, 10, 20, 10, |numeric_expression|, |numeric_expression|)/REGION('CIRCLE 1 2 3')"
+        "|point|/|centroid|/CIRCLE(|numeric_expression|, 2, |numeric_expression|)/CIRCLE(|point|, 3)"
+        "/BOX(|point|, 10, 20)/POLYGON(10, 10, 20, 10, |numeric_expression|, |numeric_expression|)"
+        "/REGION('CIRCLE 1 2 3')"
     ),
     "user_defined_function": "ivo_hasword(|value_expression|, |value_expression|)/MOC(3, |geometry|)/nobody(1)",
 }
