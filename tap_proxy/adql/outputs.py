@@ -13,6 +13,9 @@ from tap_proxy.adql.scope import Relation, Scope, named_as
 from tap_proxy.adql.session import Place
 from tap_proxy.adql.values import bind
 
+MAX_COLUMNS = 1600
+"""Columns of a result, as many as PostgreSQL has in one."""
+
 
 def bind_outputs(items: Iterable[ast.SelectItem], place: Place) -> tuple[list[Output], list[ast.Span]]:
     """Return the columns of a SELECT, an asterisk taken apart, and where each was written."""
@@ -26,6 +29,8 @@ def bind_outputs(items: Iterable[ast.SelectItem], place: Place) -> tuple[list[Ou
             columns = [(_label(item, len(named) + 1), value)]
         named += columns
         spans += [item.span] * len(columns)
+        if len(named) > MAX_COLUMNS:
+            raise AdqlSemanticError(f"the result has more than {MAX_COLUMNS} columns", item.span)
     return _unique(named), spans
 
 

@@ -26,6 +26,7 @@ MAX_CHAIN = 500
 COPIES_BY_RELATION, COPIES_BY_FUNCTION, COPIES_BY_ROUNDING = 8, 4, 2
 
 NULL = Value(None, string())
+_TEXTS = frozenset({Kind.STRING, Kind.TIMESTAMP, Kind.GEOMETRY})
 
 
 def bind(expression: ast.ValueExpression, place: Place) -> Bound:
@@ -220,9 +221,11 @@ def _coalesce(node: ast.FunctionCall, place: Place) -> Bound:
 
 def comparable(left: Field, right: Field) -> bool:
     """Tell whether values of two types may stand in one column."""
-    kinds = {kind_of(left), kind_of(right)}
-    texts = {Kind.STRING, Kind.TIMESTAMP, Kind.GEOMETRY}
-    return len(kinds) == 1 or kinds <= texts or Kind.OTHER in kinds or kinds == {Kind.NUMBER, Kind.BOOLEAN}
+    ours, theirs = kind_of(left), kind_of(right)
+    if ours is theirs:
+        return True
+    kinds = {ours, theirs}
+    return kinds <= _TEXTS or Kind.OTHER in kinds or kinds == {Kind.NUMBER, Kind.BOOLEAN}
 
 
 def _in_unit(node: ast.FunctionCall, place: Place) -> Bound:

@@ -50,7 +50,7 @@ UNITS = (
     ("COUNT(ra)", None),
     ("SIN(RADIANS(ra))", None),
     ("DEGREES(ATAN2(ra, dec))", "deg"),
-    ("IN_UNIT(pm_ra * 2, 'arcsec/yr') * 3", "arcsec.yr**-1"),
+    ("IN_UNIT(pm_ra * 2, 'arcsec/yr') * 3", "arcsec/yr"),
     ("id * 2", None),
 )
 
