@@ -10,6 +10,7 @@ from penstock.votable.model import Datatype, Field
 from tap_proxy.adql import ast
 from tap_proxy.adql.bound import SHAPE_NAMES, Bound, Call, Shape, Value
 from tap_proxy.adql.checks import describe, is_null
+from tap_proxy.adql.constants import check_positions
 from tap_proxy.adql.errors import AdqlSemanticError
 from tap_proxy.adql.kinds import Kind, geometry, kind_of, number, string
 from tap_proxy.adql.meanings import described_as
@@ -104,6 +105,7 @@ def _geometry(operand: Bound, node: ast.Cast) -> Bound:
     except ShapeError as error:
         raise AdqlSemanticError(f"this is no {name}: {error}", node.operand.span) from error
     values = tuple(Value(value, number("double")) for value in numbers)
+    check_positions(values if name == "POLYGON" else values[:2], node.operand.span)
     return Shape(SHAPE_NAMES[name], values, _field(node.target))
 
 
