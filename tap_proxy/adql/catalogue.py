@@ -105,6 +105,9 @@ def same(identifier: Identifier, name: str) -> bool:
 
 T = TypeVar("T")
 
+MAX_COMPARED = 100
+"""Longer names are not compared with others: that takes the square of their length."""
+
 
 def exact(found: Sequence[T], names: Sequence[str], identifier: Identifier) -> Sequence[T]:
     """Of names that differ in case only, prefer the one that is spelt as the query spells it."""
@@ -116,5 +119,7 @@ def exact(found: Sequence[T], names: Sequence[str], identifier: Identifier) -> S
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """Return what a misspelt name may have meant."""
+    if len(name) > MAX_COMPARED:
+        return None
     found = get_close_matches(name.lower(), list(names), n=1, cutoff=0.7)
     return found[0] if found else None

@@ -203,7 +203,7 @@ _PREDICATE_WORDS = frozenset({"LIKE", "ILIKE", "BETWEEN", "IN", "AND", "OR"})
 def _misspelt(tokens: Tokens, index: int, expected: frozenset[str]) -> str | None:
     """Recognise a keyword that was taken for a name, here or just before."""
     for place in (index, index - 1):
-        if _is_name(tokens, place) and len(tokens[place]) > 2:
+        if _is_name(tokens, place) and 2 < len(tokens[place]) <= MAX_SHOWN:
             near = get_close_matches(tokens[place].upper(), expected & RESERVED, n=1, cutoff=0.75)
             if near:
                 return f"{_named(tokens, place)} is no keyword; did you mean {near[0]}?"

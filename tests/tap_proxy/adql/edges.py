@@ -188,6 +188,40 @@ QUERIES = (
 )
 
 
+INJECTED = (
+    "'; DROP TABLE sky.sources; --",
+    '"; DROP TABLE sky.sources; --',
+    "' OR '1'='1",
+    "\\'; SELECT 1; --",
+    "$1 ? :a @b {0} %s %(x)s",
+    "/* */ ; -- \n 1",
+    "é\u2028\u200b\x01",
+    "'||(SELECT 1)||'",
+)
+_SLOTS = (
+    "SELECT '{text}' FROM centres WHERE id = 0",
+    'SELECT id AS "{name}" FROM centres WHERE id = 0',
+    'SELECT "{name}".id FROM centres AS "{name}" ORDER BY "{name}".id',
+    'SELECT q."{name}" FROM (SELECT id AS "{name}" FROM centres) AS q GROUP BY q."{name}"',
+    'WITH "{name}" AS (SELECT id FROM centres) SELECT id FROM "{name}"',
+    'SELECT "{name}" FROM (SELECT id AS "{name}" FROM centres) a NATURAL JOIN (SELECT id AS "{name}" FROM sources) b',
+    "SELECT id FROM sources WHERE name = '{text}' OR name <> '{text}' OR name IN ('{text}', 'x')",
+    "SELECT id FROM sources WHERE name LIKE '{text}' OR name ILIKE '%{text}%' OR name || '{text}' LIKE name",
+    "SELECT CAST('{text}' AS VARCHAR(9)), UPPER('{text}'), COALESCE(NULL, '{text}') FROM centres WHERE id = 0",
+    "SELECT COORDSYS(POINT('{text}', 1, 2)), CONTAINS(CIRCLE('{text}', 1, 2, 3), CIRCLE(1, 2, 3)) FROM centres",
+    "SELECT ivo_hasword('{text}', name), ivo_nocasematch(name, '{text}'), ivo_hashlist_has('{text}', 'x') FROM sources",
+    "SELECT ivo_string_agg(label, '{text}') FROM centres WHERE id < 1",
+    "SELECT AREA('{text}'), CENTROID('{text}') FROM centres WHERE id = 0",
+)
+
+
+def injections() -> list[str]:
+    """Return queries with hostile texts wherever a string or a name of one's own can stand."""
+    return [
+        slot.format(text=text.replace("'", "''"), name=text.replace('"', '""')) for text in INJECTED for slot in _SLOTS
+    ]
+
+
 def edges() -> list[str]:
     """Return all queries."""
     made = [f"SELECT id FROM sources WHERE {condition}" for condition in CONDITIONS]

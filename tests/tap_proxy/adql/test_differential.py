@@ -17,7 +17,7 @@ from tests.support.postgres import fresh_database
 from tests.tap_proxy.adql.catalogues import catalogue, open_sqlite, postgres_statements
 from tests.tap_proxy.adql.corpus import all_judged
 from tests.tap_proxy.adql.differential import QUERIES
-from tests.tap_proxy.adql.edges import edges
+from tests.tap_proxy.adql.edges import edges, injections
 from tests.tap_proxy.adql.generator import Generator
 
 CATALOGUE = catalogue()
@@ -127,6 +127,10 @@ def _by_chance(query: str) -> bool:
 
 async def test_edges_give_the_same_answers() -> None:
     assert await _differences(edges()) == []
+
+
+async def test_nothing_can_be_injected_into_either_database() -> None:
+    assert await _differences([*injections(), "SELECT COUNT(*) FROM sources"]) == []
 
 
 async def test_the_corpus_gives_the_same_answers() -> None:
