@@ -11,7 +11,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from penstock.votable.model import Field
-from tap_proxy.adql.bound import AggregateCall, Bound, Calculation, Call, UserCall, Value, parts
+from tap_proxy.adql.bound import AggregateCall, Bound, Calculation, Call, Value, parts
 from tap_proxy.adql.constants import constant
 from tap_proxy.adql.units import UnitError, conversion_factor, product_unit
 
@@ -24,10 +24,10 @@ STATISTICS: Mapping[str, str] = {"MIN": "stat.min", "MAX": "stat.max", "AVG": "s
 
 def unit_of_chain(operands: Sequence[Bound], operators: Sequence[str]) -> str | None:
     """Return the unit of a sum or of a product."""
-    signs = ["*" if operators[0] in "*/" else "+", *operators]
-    measured = [(each.field.unit, sign) for each, sign in zip(operands, signs, strict=True) if not is_bare(each)]
     if operators[0] in "+-":
         return common_unit(operands)
+    signs = ["*", *operators]
+    measured = [(each.field.unit, sign) for each, sign in zip(operands, signs, strict=True) if not is_bare(each)]
     if any(unit is None for unit, _ in measured):
         return None
     if len(measured) == 1 and measured[0][1] == "*":
@@ -71,7 +71,7 @@ def is_bare(value: Bound) -> bool:
             return is_bare(value.arguments[0]) and constant(value.arguments[1]) is not None
         case Call() | Calculation():
             return value.field.unit is None and all(map(is_bare, parts(value)))
-        case UserCall() | _:
+        case _:
             return False
 
 

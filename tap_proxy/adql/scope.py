@@ -171,9 +171,7 @@ class Scope:
     def _unknown_table(self, qualifier: Sequence[Identifier], members: Iterable[Member]) -> str:
         names = {member.names[-1].lower(): named_as(member.written) for member in members if member.names}
         if not names:
-            return (
-                "rows that are combined are ordered by the names of the result's columns, without a table before them"
-            )
+            return "combined rows are ordered by the result's own columns, without a table before their names"
         near = nearest(qualifier[-1].name, names)
         advice = f"; did you mean {names[near]}?" if near else f"; there are: {', '.join(sorted(names.values()))}"
         if len(qualifier) > 1 or not near:

@@ -72,7 +72,7 @@ LANGUAGE = ONE_ARGUMENT | TWO_ARGUMENTS | frozenset(_GEOMETRY.split()) | frozens
 """The functions of the language itself."""
 
 _RENAMED = {
-    "ABSVAL": "ABS", "CEIL": "CEILING", "LN": "LOG", "POW": "POWER", "TRUNC": "TRUNCATE", "RANDOM": "RAND",
+    "CEIL": "CEILING", "LN": "LOG", "POW": "POWER", "TRUNC": "TRUNCATE", "RANDOM": "RAND",
     "NVL": "COALESCE", "IFNULL": "COALESCE", "ISNULL": "COALESCE", "LCASE": "LOWER", "UCASE": "UPPER",
     "MEAN": "AVG", "FMOD": "MOD", "ANGDIST": "DISTANCE", "Q3C_DIST": "DISTANCE", "HAVERSINE": "DISTANCE",
 }  # fmt: skip
