@@ -67,11 +67,13 @@ def _label(item: ast.DerivedColumn, position: int) -> str:
 def _unique(named: Iterable[tuple[str, Bound]]) -> list[Output]:
     outputs: list[Output] = []
     taken: set[str] = set()
+    counts: dict[str, int] = {}
     for label, value in named:
-        name, count = label, 1
+        name, count = label, counts.get(label.lower(), 1)
         while name.lower() in taken:
             count += 1
             name = f"{label}_{count}"
         taken.add(name.lower())
+        counts[label.lower()] = count
         outputs.append(Output(name, label, value))
     return outputs
