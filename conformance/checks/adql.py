@@ -18,9 +18,15 @@ from conformance.model import NotApplicable, Violation, require
 from conformance.registry import check
 
 SOME: Final = "SELECT TOP 1 table_name FROM TAP_SCHEMA.tables"
-# The core (ADQL 2.1 s2.2, s2.3).
+# The core (ADQL 2.1 s2.1.8, s2.1.10, s2.2, s2.3).
 CONDITIONS: Final = (
     "1 + 2 * 3 = 7",
+    "8 - 4 - 2 = 2",
+    "1.5e1 = 15 AND .5 < 1.",
+    "'it''s' <> 'its'",
+    "1 = 1 -- a comment with 'a quote\n",
+    "NOT 1 = 2 AND 1 = 1 OR 1 = 2",
+    "3 NOT BETWEEN 4 AND 2",
     "table_name LIKE '%'",
     "7 BETWEEN 1 AND 10",
     "3 IN (1, 2, 3)",
@@ -35,6 +41,9 @@ FUNCTIONS: Final = (
     "ROUND(1.26, 1) BETWEEN 1.29 AND 1.31",
     "TRUNCATE(1.29, 1) BETWEEN 1.19 AND 1.21",
     "MOD(7, 4) = 3",
+    "MOD(-7, 4) = -3",
+    "TRUNCATE(-1.29, 1) BETWEEN -1.21 AND -1.19",
+    "ROUND(154, -1) BETWEEN 149 AND 151",
     "POWER(2, 3) = 8",
     "SQRT(16) = 4",
     "EXP(0) = 1",
@@ -78,6 +87,11 @@ SETS: Final = {
     "EXCEPT": "SELECT schema_name FROM TAP_SCHEMA.schemas EXCEPT SELECT schema_name FROM TAP_SCHEMA.schemas",
     "INTERSECT": "SELECT schema_name FROM TAP_SCHEMA.schemas INTERSECT SELECT schema_name FROM TAP_SCHEMA.schemas",
 }
+# INTERSECT binds tighter than UNION (ADQL 2.1 s4.6.6): the answer is all schemas, and from the left it would be none.
+PRECEDENCE: Final = (
+    "SELECT schema_name FROM TAP_SCHEMA.schemas UNION SELECT schema_name FROM TAP_SCHEMA.schemas INTERSECT "
+    "SELECT schema_name FROM TAP_SCHEMA.schemas WHERE 1 = 0"
+)
 WITH: Final = "WITH conf_all AS (SELECT schema_name FROM TAP_SCHEMA.schemas) SELECT schema_name FROM conf_all"
 ORDERED: Final = "SELECT schema_name FROM TAP_SCHEMA.schemas ORDER BY schema_name"
 SCHEMAS: Final = "SELECT schema_name FROM TAP_SCHEMA.schemas"
@@ -194,6 +208,8 @@ async def sets(bench: Bench) -> None:
     for name, adql in SETS.items():
         if name in forms:
             await _count(bench, adql, 0 if name == "EXCEPT" else there)
+    if {"UNION", "INTERSECT"} <= forms:
+        await _count(bench, PRECEDENCE, there)
 
 
 @check("adql.common-table", "4.5")

@@ -148,7 +148,8 @@ def _select(
 ) -> BoundSelect:
     where = having = None
     if select.where is not None:
-        where = bind_condition(select.where, Place(session, scope, "WHERE"))
+        labels = tuple(output.label for output in outputs)
+        where = bind_condition(select.where, Place(session, scope, "WHERE", result_labels=labels))
     place = Place(session, scope, "GROUP BY", outputs=outputs)
     group_by = tuple(_group_term(term, place, outputs) for term in select.group_by)
     if select.having is not None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 
 from penstock.votable.model import Datatype, Field
 from tap_proxy.adql import ast
 from tap_proxy.adql.bound import SHAPE_NAMES, Bound, Call, Shape, Value
 from tap_proxy.adql.checks import describe, is_null
+from tap_proxy.adql.constants import check_positions
 from tap_proxy.adql.errors import AdqlSemanticError
 from tap_proxy.adql.kinds import Kind, geometry, kind_of, number, string
+from tap_proxy.adql.meanings import described_as
 from tap_proxy.adql.shapes import ShapeError, parse_numbers
 
 NUMBERS: Mapping[str, Datatype] = {
@@ -20,7 +23,11 @@ NUMBERS: Mapping[str, Datatype] = {
     "REAL": "float",
     "DOUBLE PRECISION": "double",
 }
-_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d:\d\d(?:\.\d*)?)Z?)?", re.ASCII)
+_TIME = r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d*)?"
+_TIMESTAMP = re.compile(rf"(\d{{4}}-\d\d-\d\d)(?:[T ]({_TIME})Z?)?", re.ASCII)
+INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
+REAL = re.compile(r"\s*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity|nan)\s*", re.ASCII | re.I)
+BITS: Mapping[str, int] = {"SMALLINT": 16, "INTEGER": 32, "BIGINT": 64}
 _TEXTUAL = frozenset({Kind.STRING, Kind.TIMESTAMP})
 
 
@@ -38,11 +45,12 @@ def bind_cast(operand: Bound, node: ast.Cast) -> Bound:
         return Value(None, _field(node.target))
     if name in NUMBERS:
         _allow(found in {Kind.NUMBER, Kind.BOOLEAN, Kind.STRING}, operand, node)
+        _check_literal(operand, node)
         kept = operand.field.unit if found is Kind.NUMBER else None
-        return Call("CAST_NUMBER", (operand,), number(NUMBERS[name], unit=kept))
+        return Call("CAST_NUMBER", (operand,), described_as(number(NUMBERS[name], unit=kept), operand.field))
     if name in {"CHAR", "VARCHAR"}:
         _allow(not isinstance(operand, Shape), operand, node)
-        return Call("CAST_TEXT", (operand,), _field(node.target), node.target.length)
+        return Call("CAST_TEXT", (operand,), described_as(_field(node.target), operand.field), node.target.length)
     if name == "TIMESTAMP":
         _allow(found in _TEXTUAL, operand, node)
         if isinstance(operand, Value):
@@ -55,9 +63,29 @@ def bind_cast(operand: Bound, node: ast.Cast) -> Bound:
 def normal_timestamp(text: str) -> str | None:
     """Return a timestamp as tables hold it, or None if the text is none (DALI 1.2 s3.3.3)."""
     match = _TIMESTAMP.fullmatch(text.strip())
-    if match is None:
+    if match is None or not _is_date(match[1]):
         return None
     return f"{match[1]}T{match[2] or '00:00:00'}"
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def _check_literal(operand: Bound, node: ast.Cast) -> None:
+    """Refuse a literal that the database would refuse for every row (ADQL 2.1 s4.7.1)."""
+    if not isinstance(operand, Value) or operand.value is None:
+        return
+    name, bits = node.target.name, BITS.get(node.target.name)
+    if isinstance(operand.value, str):
+        form, wanted = (REAL, "number") if bits is None else (INTEGER, "whole number")
+        if not form.fullmatch(operand.value):
+            raise AdqlSemanticError(f"{operand.value[:40]!r} is no {wanted}", node.operand.span)
+    if bits is not None and not -(2 ** (bits - 1)) <= int(operand.value) < 2 ** (bits - 1):
+        raise AdqlSemanticError(f"this number does not fit into {name}", node.operand.span)
 
 
 def _timestamp(operand: Value, node: ast.Cast) -> Value:
@@ -77,6 +105,7 @@ def _geometry(operand: Bound, node: ast.Cast) -> Bound:
     except ShapeError as error:
         raise AdqlSemanticError(f"this is no {name}: {error}", node.operand.span) from error
     values = tuple(Value(value, number("double")) for value in numbers)
+    check_positions(values if name == "POLYGON" else values[:2], node.operand.span)
     return Shape(SHAPE_NAMES[name], values, _field(node.target))
 
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 from penstock.tables import Column, Schema, Table
 from tap_proxy.adql.ast import Identifier
 from tap_proxy.adql.functions import FUNCTIONS, Function
+from tap_proxy.adql.words import FOREIGN, LANGUAGE
 
 
 class CatalogueTable:
@@ -79,9 +80,14 @@ class Catalogue:
         return f"{entry.schema}.{entry.table.name}"
 
     def suggest_function(self, name: Identifier) -> str | None:
-        """Return the function whose name is nearest to a misspelt one."""
-        near = nearest(name.name, self._functions)
-        return None if near is None else self._functions[near].name
+        """Return what to call instead of an unknown function: that of another dialect, or a misspelt one."""
+        if name.name.upper() in FOREIGN:
+            return FOREIGN[name.name.upper()]
+        language = {word.lower(): word for word in LANGUAGE}
+        near = nearest(name.name, [*self._functions, *language])
+        if near is None:
+            return None
+        return f"did you mean {language.get(near) or self._functions[near].name}?"
 
     def _add(self, schemas: Iterable[Schema]) -> None:
         for schema in schemas:
@@ -99,6 +105,9 @@ def same(identifier: Identifier, name: str) -> bool:
 
 T = TypeVar("T")
 
+MAX_COMPARED = 100
+"""Longer names are not compared with others: that takes the square of their length."""
+
 
 def exact(found: Sequence[T], names: Sequence[str], identifier: Identifier) -> Sequence[T]:
     """Of names that differ in case only, prefer the one that is spelt as the query spells it."""
@@ -110,5 +119,7 @@ def exact(found: Sequence[T], names: Sequence[str], identifier: Identifier) -> S
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """Return what a misspelt name may have meant."""
+    if len(name) > MAX_COMPARED:
+        return None
     found = get_close_matches(name.lower(), list(names), n=1, cutoff=0.7)
     return found[0] if found else None

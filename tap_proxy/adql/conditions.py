@@ -99,7 +99,17 @@ def _matched(
     if comparable(left.field, right.field):
         return left, right
     problem = f"{describe(left.field)} cannot be compared with {describe(right.field)}"
-    raise AdqlSemanticError(problem, left_written.span.to(right_written.span))
+    raise AdqlSemanticError(problem + _as_mjd(left, right), left_written.span.to(right_written.span))
+
+
+def _as_mjd(left: Bound, right: Bound) -> str:
+    """Return the advice for a date that is compared with a number, as ObsCore has its times."""
+    for literal, other in ((left, right), (right, left)):
+        if isinstance(literal, Value) and isinstance(literal.value, str) and kind_of(other.field) is Kind.NUMBER:
+            normal = normal_timestamp(literal.value)
+            if normal is not None:
+                return f": as Modified Julian Date, write ivo_to_mjd(CAST('{normal}' AS TIMESTAMP))"
+    return ""
 
 
 def _fitted(literal: Value, other: Bound) -> Value:

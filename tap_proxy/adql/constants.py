@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from tap_proxy.adql.ast import Span
 from tap_proxy.adql.bound import Bound, Calculation, Call, Shape, Value
+from tap_proxy.adql.errors import AdqlSemanticError
 from tap_proxy.adql.kinds import is_integer
 from tap_proxy.adql.shapes import Part
 from tap_proxy.adql.vectors import box_corners
+
+AXES = (("longitude", 0, 360), ("latitude", -90, 90))
 
 
 def constant(bound: Bound) -> float | None:
@@ -46,6 +50,21 @@ def constant_part(bound: Bound) -> Part | None:
     if bound.name == "BOX":
         return Part("polygon", box_corners(*numbers))
     return Part(bound.name.lower(), numbers)
+
+
+def check_positions(numbers: Sequence[Bound], span: Span) -> None:
+    """Check longitudes and latitudes, in turns, that are the same for every row (DALI 1.2 s3.3.5).
+
+    Raises
+    ------
+    AdqlSemanticError
+        One is no place on the sky.
+    """
+    for position, number in enumerate(numbers):
+        value = constant(number)
+        name, low, high = AXES[position % 2]
+        if value is not None and not low <= value <= high:
+            raise AdqlSemanticError(f"the {name} {value:g} is not between {low} and {high} degrees", span)
 
 
 def _calculated(bound: Calculation) -> float | None:

@@ -7,6 +7,7 @@ are recognised first; whatever is left is told by what was expected.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 
 from lark import Token
 
@@ -93,7 +94,7 @@ def diagnose(text: str, tokens: Tokens, index: int, expected: frozenset[str]) ->
     """
     if index < len(tokens) and tokens[index].type == "ILLEGAL":
         return _illegal(text, tokens[index])
-    for look in (_habit, _by_place, _reserved):
+    for look in (_habit, _sign, _by_place, _misspelt, _reserved):
         advice = look(tokens, index, expected)
         if advice is not None:
             return advice
@@ -105,7 +106,11 @@ def _illegal(text: str, illegal: Token) -> str:
     if text.startswith("/*", start - 1) or text.startswith("/*", start):
         return "a comment begins with -- and goes to the end of its line; /* */ is not ADQL"
     if illegal.isdigit() or illegal == ".":
-        return "this number runs into what follows: put a space between, or mend the number"
+        return (
+            'this number runs into what follows: a name that begins with a digit is written in double quotes ("2mass")'
+        )
+    if illegal == ":" and text[start - 1 : start].isdigit():
+        return "positions and times are written as decimal numbers: 10.5 and not 10:30:00"
     if illegal in _ILLEGAL:
         return _ILLEGAL[str(illegal)]
     if "\ud800" <= illegal <= "\udfff":
@@ -121,14 +126,26 @@ def _habit(tokens: Tokens, index: int, expected: frozenset[str]) -> str | None:
     for candidate in (word, before):
         if candidate in _WORDS and (candidate in RESERVED or candidate == word or _is_name(tokens, index - 1)):
             return _WORDS[candidate]
-    if word == "=" and before == "=":
-        return "ADQL compares with a single ="
     if (word, before) == ("*", "/") or (word, _upper(tokens, index + 1)) == ("/", "*"):
         return "a comment begins with -- and goes to the end of its line; /* */ is not ADQL"
     if word == "SELECT" and "STRING" in expected and before != "SELECT":
         return "a subquery is no value in ADQL: use IN, EXISTS, or a subquery in FROM"
     if before == ";":
         return "one query at a time: nothing may follow the semicolon"
+    return None
+
+
+def _sign(tokens: Tokens, index: int, expected: frozenset[str]) -> str | None:
+    """Recognise signs that other languages have."""
+    word, before = _upper(tokens, index), _upper(tokens, index - 1)
+    if word == "=" and before == "=":
+        return "ADQL compares with a single ="
+    if word == "*" and before == "*":
+        return "there is no ** operator: write POWER(a, b)"
+    if word == "," and _is_number(tokens, index - 1) and _is_number(tokens, index + 1):
+        return "a comma does not belong here; if it is a decimal comma, write a point"
+    if word in {"/", "-", "+", "*"} and _upper(tokens, index - 2) in {"FROM", "JOIN"}:
+        return 'a name with other signs than letters, digits and _ is written in double quotes ("I/239/hip_main")'
     return None
 
 
@@ -145,7 +162,10 @@ def _by_place(tokens: Tokens, index: int, expected: frozenset[str]) -> str | Non
             f"a condition is missing its comparison before {_named(tokens, index)}: a value alone is none "
             "(write 1 = CONTAINS(...))",
         ),
-        (lambda: word == "FROM" and before in {",", "SELECT"}, f"a column is missing between {before} and FROM"),
+        (
+            lambda: word == "FROM" and (before in {",", "SELECT"} or _upper(tokens, index - 2) == "TOP"),
+            f"a column is missing between {before} and FROM",
+        ),
         (
             lambda: (word in _COMPARISON_TEXTS or word in _PREDICATE_WORDS) and "FROM" in expected,
             "a condition is no value in ADQL: move it to WHERE",
@@ -178,6 +198,16 @@ def _by_place(tokens: Tokens, index: int, expected: frozenset[str]) -> str | Non
 _OPERATOR_TEXTS = frozenset({"+", "-", "*", "/", "||", "."})
 _COMPARISON_TEXTS = frozenset({"=", "<>", "!=", "<", ">", "<=", ">="})
 _PREDICATE_WORDS = frozenset({"LIKE", "ILIKE", "BETWEEN", "IN", "AND", "OR"})
+
+
+def _misspelt(tokens: Tokens, index: int, expected: frozenset[str]) -> str | None:
+    """Recognise a keyword that was taken for a name, here or just before."""
+    for place in (index, index - 1):
+        if _is_name(tokens, place) and 2 < len(tokens[place]) <= MAX_SHOWN:
+            near = get_close_matches(tokens[place].upper(), expected & RESERVED, n=1, cutoff=0.75)
+            if near:
+                return f"{_named(tokens, place)} is no keyword; did you mean {near[0]}?"
+    return None
 
 
 def _reserved(tokens: Tokens, index: int, expected: frozenset[str]) -> str | None:
@@ -233,6 +263,10 @@ def _upper(tokens: Tokens, index: int) -> str:
 
 def _is_name(tokens: Tokens, index: int) -> bool:
     return 0 <= index < len(tokens) and tokens[index].type == "NAME"
+
+
+def _is_number(tokens: Tokens, index: int) -> bool:
+    return 0 <= index < len(tokens) and tokens[index].type in {"INTEGER", "NUMBER"}
 
 
 def _is_open(tokens: Tokens, index: int) -> bool:

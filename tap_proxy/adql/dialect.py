@@ -1,8 +1,10 @@
 """What SQLite and PostgreSQL write differently, so that both give the same answers.
 
 Rules that hold on both: whole numbers divide to whole numbers and division by zero is NULL; a function outside of its
-domain is NULL; strings compare by code point; LIKE heeds case, ILIKE folds ASCII letters only, and neither knows an
-escape; NULL comes last in ascending order. Geometries leave the database as DALI text: numbers with blanks between.
+domain is NULL; a whole number of a result that takes more than 64 bits is an error; strings compare by code point; LIKE
+heeds case, ILIKE folds ASCII letters only, and neither knows an escape; NULL comes last in ascending order. Geometries
+leave the database as DALI text: numbers with blanks between. One thing differs: a double that overflows in arithmetic
+is an error in PostgreSQL, and infinity in SQLite.
 
 Names that begin with ``penstock_`` are functions of this package: sqlite_functions.py, postgres_functions.py.
 """
@@ -97,6 +99,10 @@ class Dialect(ABC):
     @abstractmethod
     def rounded(self, call: Call, sql: str) -> str:
         """Return ROUND or TRUNCATE."""
+
+    @abstractmethod
+    def exact(self, sql: str) -> str:
+        """Return a whole number that may not fit into 64 bits, as an error if it does not."""
 
     @abstractmethod
     def pattern(self, constant: str, *, folded: bool) -> str:

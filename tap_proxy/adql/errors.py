@@ -9,6 +9,9 @@ from __future__ import annotations
 from penstock.dali.errors import UsageError
 from tap_proxy.adql.ast import Span
 
+MAX_PROBLEM = 1000
+"""Characters of a message; a query may hold names a thousand times as long."""
+
 
 class AdqlError(UsageError):
     """A query that cannot be answered as it stands.
@@ -22,6 +25,7 @@ class AdqlError(UsageError):
     """
 
     def __init__(self, problem: str, span: Span) -> None:
+        problem = problem if len(problem) <= MAX_PROBLEM else f"{problem[:MAX_PROBLEM]}..."
         super().__init__(f"Line {span.line}, column {span.column}: {problem}")
         self.problem = problem
         self.span = span

@@ -12,14 +12,13 @@ from penstock.votable.model import Field
 from tap_proxy.adql import ast, sphere
 from tap_proxy.adql.bound import SHAPE_NAMES, Bound, Call, Shape, Value
 from tap_proxy.adql.checks import describe, is_null, require_number
-from tap_proxy.adql.constants import constant, constant_part
+from tap_proxy.adql.constants import check_positions, constant, constant_part
 from tap_proxy.adql.errors import AdqlSemanticError
 from tap_proxy.adql.kinds import Kind, geometry, kind_of, number, shape_of, string
 from tap_proxy.adql.mocs import as_moc, is_moc
 from tap_proxy.adql.session import Place
 from tap_proxy.adql.shapes import Part, ShapeError, parse_region, write_region
 
-MAX_LATITUDE_DEG = 90.0
 MAX_SIDE_DEG = 180.0
 
 Arguments = Sequence[Bound]
@@ -102,11 +101,8 @@ def _position(bound: Bound, written: ast.ValueExpression) -> tuple[Bound, Bound]
 
 
 def _checked(shape: Shape, node: ast.GeometryCall) -> Shape:
-    """Refuse constants that are no place on the sky (DALI 1.2 s3.3.5)."""
-    latitudes = shape.numbers[1::2] if shape.name == "POLYGON" else shape.numbers[1:2]
-    for latitude in map(constant, latitudes):
-        if latitude is not None and abs(latitude) > MAX_LATITUDE_DEG:
-            raise AdqlSemanticError(f"the latitude {latitude:g} is not between -90 and 90 degrees", node.span)
+    """Refuse constants that are no place on the sky (ADQL 2.1 s4.2.4; DALI 1.2 s3.3.5)."""
+    check_positions(shape.numbers if shape.name == "POLYGON" else shape.numbers[:2], node.span)
     if shape.name == "CIRCLE" and (constant(shape.numbers[2]) or 0.0) < 0:
         raise AdqlSemanticError("the radius of a CIRCLE is not negative", node.span)
     if shape.name == "BOX":
@@ -123,6 +119,8 @@ def _region(node: ast.GeometryCall) -> Bound:
         region = parse_region(text)
     except ShapeError as error:
         raise AdqlSemanticError(f"REGION cannot read this: {error}", literal.span) from error
+    for part in region:
+        check_positions(shape_of_part(part).numbers[: None if part.kind == "polygon" else 2], literal.span)
     if len(region) == 1:
         return shape_of_part(region[0])
     return Value(write_region(region), string("*", "multishape"))
@@ -147,7 +145,9 @@ def _distance(node: ast.GeometryCall, arguments: Arguments) -> Bound:
     if len(arguments) == 2:
         first, second = (_position(b, w) for b, w in zip(arguments, node.arguments, strict=True))
         return Call("DISTANCE", (*first, *second), DISTANCE_FIELD)
-    return Call("DISTANCE", _numbers(arguments, node.arguments), DISTANCE_FIELD)
+    numbers = _numbers(arguments, node.arguments)
+    check_positions(numbers, node.span)
+    return Call("DISTANCE", numbers, DISTANCE_FIELD)
 
 
 def _relation(node: ast.GeometryCall, arguments: Arguments) -> Bound:

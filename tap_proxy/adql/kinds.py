@@ -84,6 +84,10 @@ def wider(left: Field, right: Field) -> Field:
     """Return the type that holds values of both; meaning comes from the left (ADQL 2.1 s4.6)."""
     if left.datatype in RANKS and right.datatype in RANKS:
         return left if RANKS[left.datatype] >= RANKS[right.datatype] else replace(left, datatype=right.datatype)
+    if left.datatype == "boolean" and right.datatype in RANKS:
+        return replace(left, datatype=right.datatype)
+    if left.datatype in RANKS and right.datatype == "boolean":
+        return left
     if left.datatype == "unicodeChar" or right.datatype == "unicodeChar":
         left = replace(left, datatype="unicodeChar")
     return left if left.arraysize == right.arraysize else replace(left, arraysize="*")

@@ -13,6 +13,9 @@ from tap_proxy.adql.scope import Relation, Scope, named_as
 from tap_proxy.adql.session import Place
 from tap_proxy.adql.values import bind
 
+MAX_COLUMNS = 1600
+"""Columns of a result, as many as PostgreSQL has in one."""
+
 
 def bind_outputs(items: Iterable[ast.SelectItem], place: Place) -> tuple[list[Output], list[ast.Span]]:
     """Return the columns of a SELECT, an asterisk taken apart, and where each was written."""
@@ -26,6 +29,8 @@ def bind_outputs(items: Iterable[ast.SelectItem], place: Place) -> tuple[list[Ou
             columns = [(_label(item, len(named) + 1), value)]
         named += columns
         spans += [item.span] * len(columns)
+        if len(named) > MAX_COLUMNS:
+            raise AdqlSemanticError(f"the result has more than {MAX_COLUMNS} columns", item.span)
     return _unique(named), spans
 
 
@@ -62,11 +67,13 @@ def _label(item: ast.DerivedColumn, position: int) -> str:
 def _unique(named: Iterable[tuple[str, Bound]]) -> list[Output]:
     outputs: list[Output] = []
     taken: set[str] = set()
+    counts: dict[str, int] = {}
     for label, value in named:
-        name, count = label, 1
+        name, count = label, counts.get(label.lower(), 1)
         while name.lower() in taken:
             count += 1
             name = f"{label}_{count}"
         taken.add(name.lower())
+        counts[label.lower()] = count
         outputs.append(Output(name, label, value))
     return outputs

@@ -8,104 +8,33 @@ are immutable and parallel-safe. Directions are arrays of three numbers, outline
 from __future__ import annotations
 
 from tap_proxy.adql.postgres_moc import MOC_STATEMENTS
-
-_KIND = "IMMUTABLE PARALLEL SAFE"
-
-
-def _sql(signature: str, returns: str, body: str) -> str:
-    return (
-        f"CREATE OR REPLACE FUNCTION {signature} RETURNS {returns} LANGUAGE sql {_KIND} AS $penstock${body}$penstock$"
-    )
-
-
-def _plpgsql(signature: str, returns: str, body: str) -> str:
-    head = f"CREATE OR REPLACE FUNCTION {signature} RETURNS {returns} LANGUAGE plpgsql {_KIND} STRICT"
-    return f"{head} AS $penstock${body}$penstock$"
-
-
-_NUMBERS = (
-    _sql("penstock_ln(x float8)", "float8", "SELECT CASE WHEN x > 0 THEN ln(x) END"),
-    _sql("penstock_log10(x float8)", "float8", "SELECT CASE WHEN x > 0 THEN log(x) END"),
-    _sql("penstock_sqrt(x float8)", "float8", "SELECT CASE WHEN x >= 0 THEN sqrt(x) END"),
-    _sql("penstock_asin(x float8)", "float8", "SELECT CASE WHEN abs(x) <= 1 THEN asin(x) END"),
-    _sql("penstock_acos(x float8)", "float8", "SELECT CASE WHEN abs(x) <= 1 THEN acos(x) END"),
-    _sql(
-        "penstock_exp(x float8)",
-        "float8",
-        "SELECT CASE WHEN x > 709.78 THEN 'Infinity'::float8 WHEN x < -745.1 THEN 0 ELSE exp(x) END",
-    ),
-    _sql(
-        "penstock_power(x float8, y float8)",
-        "float8",
-        "SELECT CASE WHEN x = 0 AND y < 0 THEN 'Infinity'::float8 WHEN x < 0 AND y <> trunc(y) THEN NULL "
-        "ELSE power(x, y) END",
-    ),
-    _sql(
-        "penstock_round(x float8)",
-        "float8",
-        "SELECT CASE WHEN abs(x) > 4503599627370496 THEN x ELSE trunc(x + sign(x) * 0.5) + 0 END",
-    ),
-    _sql(
-        "penstock_angle(h float8)",
-        "float8",
-        "SELECT degrees(2 * asin(sqrt(CASE WHEN h > 1 THEN 1 ELSE h END)))",
-    ),
-    _plpgsql(
-        "penstock_mod(x float8, y float8)",
-        "float8",
-        """
-DECLARE r float8 := abs(x); m float8 := abs(y); t float8;
-BEGIN
-  IF m = 0 OR x = 'NaN' OR y = 'NaN' OR r = 'Infinity' THEN RETURN NULL; END IF;
-  IF m = 'Infinity' OR r < m THEN RETURN x; END IF;
-  t := m;
-  WHILE t <= r / 2 LOOP t := t * 2; END LOOP;
-  WHILE t >= m LOOP
-    IF r >= t THEN r := r - t; END IF;
-    t := t / 2;
-  END LOOP;
-  RETURN sign(x) * r;
-END
-""",
-    ),
-    _sql(
-        "penstock_hasword(haystack text, needle text)",
-        "integer",
-        r"""
-SELECT CASE WHEN haystack IS NULL OR needle IS NULL THEN 0 ELSE coalesce((
-  SELECT bool_and(position(' ' || word || ' ' IN ' ' || regexp_replace(
-    lower(haystack COLLATE "C"), '[\u0001-\u002f\u003a-\u0060\u007b-\u007f]+', ' ', 'g') || ' ') > 0)::int
-  FROM regexp_split_to_table(lower(needle COLLATE "C"), '[\u0001-\u002f\u003a-\u0060\u007b-\u007f]+') AS word
-  WHERE word <> ''), 0) END
-""",
-    ),
-)
+from tap_proxy.adql.postgres_numbers import NUMBER_STATEMENTS, plpgsql_function, sql_function
 
 _VECTORS = (
-    _sql(
+    sql_function(
         "penstock_vector(lon float8, lat float8)",
         "float8[]",
         "SELECT ARRAY[cos(radians(lat)) * cos(radians(lon)), cos(radians(lat)) * sin(radians(lon)), sin(radians(lat))]",
     ),
-    _sql(
+    sql_function(
         "penstock_lon(v float8[])",
         "float8",
         "SELECT CASE WHEN a < 0 THEN a + 360 ELSE a END FROM (SELECT degrees(atan2(v[2], v[1])) AS a) AS q",
     ),
-    _sql("penstock_lat(v float8[])", "float8", "SELECT degrees(atan2(v[3], sqrt(v[1] * v[1] + v[2] * v[2])))"),
-    _sql("penstock_dot(a float8[], b float8[])", "float8", "SELECT a[1] * b[1] + a[2] * b[2] + a[3] * b[3]"),
-    _sql(
+    sql_function("penstock_lat(v float8[])", "float8", "SELECT degrees(atan2(v[3], sqrt(v[1] * v[1] + v[2] * v[2])))"),
+    sql_function("penstock_dot(a float8[], b float8[])", "float8", "SELECT a[1] * b[1] + a[2] * b[2] + a[3] * b[3]"),
+    sql_function(
         "penstock_cross(a float8[], b float8[])",
         "float8[]",
         "SELECT ARRAY[a[2] * b[3] - a[3] * b[2], a[3] * b[1] - a[1] * b[3], a[1] * b[2] - a[2] * b[1]]",
     ),
-    _plpgsql("penstock_norm(a float8[])", "float8", "BEGIN RETURN sqrt(penstock_dot(a, a)); END"),
-    _plpgsql(
+    plpgsql_function("penstock_norm(a float8[])", "float8", "BEGIN RETURN sqrt(penstock_dot(a, a)); END"),
+    plpgsql_function(
         "penstock_between(a float8[], b float8[])",
         "float8",
         "BEGIN RETURN atan2(penstock_norm(penstock_cross(a, b)), penstock_dot(a, b)); END",
     ),
-    _plpgsql(
+    plpgsql_function(
         "penstock_corner(v float8[], i integer)",
         "float8[]",
         """
@@ -113,7 +42,7 @@ DECLARE k integer := (i % (array_length(v, 1) / 3)) * 3;
 BEGIN RETURN v[k + 1 : k + 3]; END
 """,
     ),
-    _plpgsql(
+    plpgsql_function(
         "penstock_box(lon float8, lat float8, width float8, height float8)",
         "text",
         """
@@ -139,7 +68,7 @@ END
 )
 
 _PARSING = (
-    _plpgsql(
+    plpgsql_function(
         "penstock_range(west float8, east float8, south float8, north float8)",
         "float8[]",
         """
@@ -153,7 +82,7 @@ BEGIN
 END
 """,
     ),
-    _plpgsql(
+    plpgsql_function(
         "penstock_region(written text)",
         "TABLE (kind text, numbers float8[])",
         r"""
@@ -203,7 +132,7 @@ BEGIN
 END
 """,
     ),
-    _plpgsql(
+    plpgsql_function(
         "penstock_vertices(numbers float8[])",
         "float8[]",
         """
@@ -227,7 +156,7 @@ END
 )
 
 _OUTLINES = (
-    _plpgsql(
+    plpgsql_function(
         "penstock_signed_area(v float8[])",
         "float8",
         """
@@ -245,7 +174,7 @@ BEGIN
 END
 """,
     ),
-    _plpgsql(
+    plpgsql_function(
         "penstock_to_outline(p float8[], v float8[])",
         "float8",
         """
@@ -267,7 +196,7 @@ BEGIN
 END
 """,
     ),
-    _plpgsql(
+    plpgsql_function(
         "penstock_in_polygon(p float8[], v float8[])",
         "boolean",
         """
@@ -285,7 +214,7 @@ BEGIN
 END
 """,
     ),
-    _plpgsql(
+    plpgsql_function(
         "penstock_outlines_cross(v float8[], w float8[])",
         "boolean",
         """
@@ -309,7 +238,7 @@ BEGIN
 END
 """,
     ),
-    _plpgsql(
+    plpgsql_function(
         "penstock_some_inside(v float8[], w float8[], every boolean)",
         "boolean",
         """
@@ -326,7 +255,7 @@ END
 )
 
 _RELATIONS = (
-    _plpgsql(
+    plpgsql_function(
         "penstock_part_contains(kind text, n float8[], whole text, m float8[])",
         "boolean",
         """
@@ -340,6 +269,10 @@ BEGIN
     IF r >= pi() THEN RETURN true; END IF;
     IF kind = 'polygon' THEN
       v := penstock_vertices(n);
+      IF r > pi() / 2 THEN
+        q := ARRAY[-q[1], -q[2], -q[3]];
+        RETURN penstock_to_outline(q, v) >= pi() - r - 1e-12 AND NOT penstock_in_polygon(q, v);
+      END IF;
       FOR i IN 0 .. array_length(v, 1) / 3 - 1 LOOP
         IF penstock_between(penstock_corner(v, i), q) > r + 1e-12 THEN RETURN false; END IF;
       END LOOP;
@@ -357,7 +290,7 @@ BEGIN
 END
 """,
     ),
-    _plpgsql(
+    plpgsql_function(
         "penstock_parts_intersect(kind text, n float8[], other text, m float8[])",
         "boolean",
         """
@@ -380,7 +313,7 @@ BEGIN
 END
 """,
     ),
-    _plpgsql(
+    plpgsql_function(
         "penstock_part_area(kind text, n float8[])",
         "float8",
         """
@@ -391,7 +324,7 @@ BEGIN
 END
 """,
     ),
-    _plpgsql(
+    plpgsql_function(
         "penstock_moment(kind text, n float8[])",
         "float8[]",
         """
@@ -426,7 +359,7 @@ END
 def _of_texts(signature: str, returns: str, body: str) -> str:
     """Make a function of written geometries, for which one that cannot be read is NULL."""
     ending = "EXCEPTION WHEN invalid_parameter_value THEN RETURN NULL; END"
-    return _plpgsql(signature, returns, f"{body} {ending}")
+    return plpgsql_function(signature, returns, f"{body} {ending}")
 
 
 _FOR_QUERIES = (
@@ -485,7 +418,7 @@ BEGIN
 )
 
 STATEMENTS: tuple[str, ...] = (
-    *_NUMBERS,
+    *NUMBER_STATEMENTS,
     *_VECTORS,
     *_PARSING,
     *_OUTLINES,

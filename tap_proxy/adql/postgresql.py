@@ -150,8 +150,13 @@ class PostgreSQL(Dialect):
         if digits == 0:
             return f"{function}(({sql})::float8)"
         power = f"1e{abs(digits)}::float8"
-        there, back = ("*", "/") if digits > 0 else ("/", "*")
-        return f"({function}(({sql})::float8 {there} {power}) {back} {power})"
+        if digits < 0:
+            return f"({function}(({sql})::float8 / {power}) * {power})"
+        return f"penstock_{call.name.lower()}_to({sql}, {power})"
+
+    def exact(self, sql: str) -> str:
+        """Return a whole number that may not fit: PostgreSQL has an error for it."""
+        return sql
 
     def pattern(self, constant: str, *, folded: bool) -> str:
         """Return the parameter for a constant pattern."""

@@ -8,7 +8,7 @@ it stands in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from penstock.tables import Column
@@ -27,7 +27,8 @@ Index: TypeAlias = Mapping[str, Sequence[tuple[str, Field]]]
 class Member:
     """One table of FROM: what it may be called and what columns it has, by lower-case label.
 
-    Every column is its label, which queries write, and its field, whose name SQL writes.
+    Every column is its label, which queries write, and its field, whose name SQL writes. `optional` tells whether an
+    outer join may have no row of the table.
     """
 
     alias: str
@@ -35,6 +36,7 @@ class Member:
     written: tuple[Identifier, ...]
     index: Index
     columns: Sequence[tuple[str, Field]]
+    optional: bool = False
 
     def is_called(self, qualifier: Sequence[Identifier]) -> bool:
         """Tell whether a qualifier means this table; a schema may be left out or put in."""
@@ -49,7 +51,7 @@ class Member:
 
     def value(self, field: Field) -> ColumnValue:
         """Return a column of this table as a value."""
-        nullable = field.nullable if isinstance(field, Column) else True
+        nullable = self.optional or not isinstance(field, Column) or field.nullable
         return ColumnValue(self.alias, field.name, field, nullable)
 
 
@@ -77,6 +79,15 @@ class Relation:
         self.members = tuple(members)
         self.merged: Mapping[str, Bound] = merged or {}
         self.hidden = hidden
+
+    def optional(self) -> Relation:
+        """Return the same tables where an outer join may have no row of them."""
+        members = [replace(member, optional=True) for member in self.members]
+        merged = {
+            label: replace(value, nullable=True) if isinstance(value, ColumnValue) else value
+            for label, value in self.merged.items()
+        }
+        return Relation(members, merged, self.hidden)
 
     def find(self, name: Identifier) -> list[Bound]:
         """Return what a name without qualifier may mean."""
@@ -153,10 +164,14 @@ class Scope:
         near = nearest(name.name, labels)
         where = f"the table {named_as(qualifier)}" if qualifier else "the tables of this query"
         advice = f"; did you mean {query_ready(labels[near])}?" if near else ""
+        if name.delimited and not qualifier and not near:
+            advice = f"; double quotes are for names: a string is written '{name.name}'"
         return f"there is no column {name} in {where}{advice}"
 
     def _unknown_table(self, qualifier: Sequence[Identifier], members: Iterable[Member]) -> str:
-        names = {member.names[-1].lower(): named_as(member.written) for member in members}
+        names = {member.names[-1].lower(): named_as(member.written) for member in members if member.names}
+        if not names:
+            return "combined rows are ordered by the result's own columns, without a table before their names"
         near = nearest(qualifier[-1].name, names)
         advice = f"; did you mean {names[near]}?" if near else f"; there are: {', '.join(sorted(names.values()))}"
         if len(qualifier) > 1 or not near:

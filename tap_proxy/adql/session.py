@@ -76,6 +76,7 @@ class Place:
 
     `clause` names it for messages; `aggregates` tells whether set functions may stand here; `outputs` are the result's
     own columns where they are in sight, by label, and `outputs_first` tells whether they hide those of the tables.
+    `result_labels` are their labels where they are not, for messages.
     """
 
     session: Session
@@ -84,6 +85,7 @@ class Place:
     aggregates: bool = False
     outputs: tuple[Output, ...] = ()
     outputs_first: bool = False
+    result_labels: tuple[str, ...] = ()
 
     def outputs_called(self, name: Identifier) -> Bound | None:
         """Return the result's column of a name, if there is exactly one."""

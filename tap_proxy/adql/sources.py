@@ -108,19 +108,23 @@ def _query_member(alias: str, name: ast.Identifier, query: BoundQuery) -> Member
 def _join(join: ast.Join, session: Session, outer: Scope | None) -> Item:
     left, left_relation = bind_source(join.left, session, outer)
     right, right_relation = bind_source(join.right, session, outer)
-    both = Relation(
-        left_relation.members + right_relation.members,
-        {**left_relation.merged, **right_relation.merged},
-        left_relation.hidden | right_relation.hidden,
-    )
+    # In the condition both sides have a row; only behind the join one of them may be missing.
+    left_after = left_relation.optional() if join.type in {JoinType.RIGHT, JoinType.FULL} else left_relation
+    right_after = right_relation.optional() if join.type in {JoinType.LEFT, JoinType.FULL} else right_relation
     condition: BoundCondition | None = None
+    both = _side_by_side(left_after, right_after)
     if join.on is not None:
-        condition = bind_condition(join.on, Place(session, Scope([both], outer), "ON"))
+        scope = Scope([_side_by_side(left_relation, right_relation)], outer)
+        condition = bind_condition(join.on, Place(session, scope, "ON"))
     elif join.natural or join.using:
         pairs = _using(join, left_relation, right_relation) if join.using else _natural(left_relation, right_relation)
         condition = _equal(pairs, join)
-        both = _merge(pairs, join.type, left_relation, right_relation)
+        both = _merge(pairs, join.type, left_after, right_after)
     return JoinSource(left, right, join.type, condition), both
+
+
+def _side_by_side(left: Relation, right: Relation) -> Relation:
+    return Relation(left.members + right.members, {**left.merged, **right.merged}, left.hidden | right.hidden)
 
 
 Pairs: TypeAlias = list[tuple[str, Bound, Bound]]

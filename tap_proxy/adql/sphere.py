@@ -133,6 +133,11 @@ def _within_circle(inner: Part, outer: Part) -> bool:
     if inner.kind == "polygon":
         centre = unit_vector(*outer.numbers[:2])
         corners = _vertices(inner.numbers)
+        if radius > math.pi / 2:
+            # Sides between corners may leave so large a circle: what lies outside of it is a circle, and convex.
+            opposite = scaled(centre, -1.0)
+            apart = _to_outline(opposite, corners)
+            return apart >= math.pi - radius - TOLERANCE and not _in_polygon(opposite, corners)
         return all(angle(corner, centre) <= radius + TOLERANCE for corner in corners)
     own = math.radians(inner.numbers[2]) if inner.kind == "circle" else 0.0
     return _apart(inner, outer) + own <= radius + TOLERANCE

@@ -15,6 +15,9 @@ from tap_proxy.adql.kinds import Kind, is_integer, kind_of
 
 BITS: Mapping[Datatype, int] = {"short": 16, "int": 32, "long": 64}
 
+WHOLE = 1 << 52
+"""Doubles from here on are whole numbers."""
+
 _HASHLIST_HAS = "coalesce(instr({1}, '#') = 0 AND instr('#' || lower({0}) || '#', '#' || lower({1}) || '#') > 0, 0)"
 
 
@@ -126,8 +129,16 @@ class SQLite(Dialect):
         if digits == 0:
             return f"{function}(CAST({sql} AS REAL))"
         power = f"1e{abs(digits)}"
-        there, back = ("*", "/") if digits > 0 else ("/", "*")
-        return f"({function}({sql} {there} {power}) {back} {power})"
+        if digits < 0:
+            return f"({function}({sql} / {power}) * {power})"
+        # Larger numbers are whole already, and would overflow.
+        return f"iif(abs({sql}) < {WHOLE}, {function}({sql} * {power}) / {power}, CAST({sql} AS REAL))"
+
+    def exact(self, sql: str) -> str:
+        """Return a whole number that may not fit, as an error if it does not."""
+        # SQLite goes on with a REAL; its abs() has an error for the one whole number that has no opposite.
+        overflow = f"abs(-{(1 << 63) - 1} - (1 + ({sql} IS NULL)))"
+        return f"iif(typeof({sql}) = 'real', {overflow}, {sql})"
 
     def pattern(self, constant: str, *, folded: bool) -> str:
         """Return the parameter for a constant pattern."""

@@ -5,7 +5,7 @@ All are pure; register them with ``deterministic=True``. NULL in gives NULL out.
 
 from __future__ import annotations
 
-import re
+import math
 import struct
 from collections.abc import Callable, Mapping
 from functools import lru_cache, wraps
@@ -14,10 +14,10 @@ from typing import Any
 from penstock.moc import Bounds, MocError, contains, from_bytes, intersects, parse_moc
 from penstock.words import words_of
 from tap_proxy.adql import sphere
+from tap_proxy.adql.casts import INTEGER, REAL
 from tap_proxy.adql.shapes import Part, Region, region_or_none
 from tap_proxy.adql.vectors import box_corners
 
-_INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 PLAIN_DIGITS = 15
 """Numbers of so many digits before the point are still written without exponent, as PostgreSQL does."""
 
@@ -99,9 +99,11 @@ def _text(value: Any) -> str:
 @_strict
 def _integer(value: Any, bits: Any) -> int:
     if isinstance(value, str):
-        if not _INTEGER.fullmatch(value):
+        if not INTEGER.fullmatch(value):
             raise ValueError(f"{value[:40]!r} is no whole number")
         value = value.strip()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is no whole number")
     number = int(value)
     if not -(1 << (bits - 1)) <= number < 1 << (bits - 1):
         raise ValueError(f"{number} does not fit into {bits} bits")
@@ -110,12 +112,20 @@ def _integer(value: Any, bits: Any) -> int:
 
 @_strict
 def _double(value: Any) -> float:
-    return float(value)
+    if isinstance(value, str) and not REAL.fullmatch(value):
+        raise ValueError(f"{value[:40]!r} is no number")
+    number = float(value)
+    if math.isinf(number) and isinstance(value, str) and "inf" not in value.lower():
+        raise ValueError(f"{value[:40]!r} is too large")
+    return number
 
 
 @_strict
 def _real(value: Any) -> float:
-    return float(struct.unpack("<f", struct.pack("<f", float(value)))[0])
+    try:
+        return float(struct.unpack("<f", struct.pack("<f", _double(value)))[0])
+    except OverflowError as error:
+        raise ValueError(f"{value} is too large for a REAL") from error
 
 
 _words = lru_cache(maxsize=256)(words_of)

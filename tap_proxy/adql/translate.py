@@ -33,6 +33,8 @@ from tap_proxy.adql.bound import (
 )
 from tap_proxy.adql.dialect import Dialect, is_text, quoted
 from tap_proxy.adql.errors import AdqlSemanticError
+from tap_proxy.adql.kinds import is_integer
+from tap_proxy.adql.magnitudes import MAX_BITS, bits_of
 from tap_proxy.adql.sql import Translation, ValueWriter, called_functions
 
 
@@ -101,7 +103,10 @@ class QueryWriter(ValueWriter):
 
     def _select(self, select: BoundSelect, fields: Sequence[Field]) -> str:
         with self._within(grouped=bool(select.group_by)):
-            columns = ", ".join(map(self._output, select.outputs, fields))
+            # HAVING alone makes one group of all rows (SQL-92 s7.8), which SQLite learns from a set function only.
+            ungrouped = select.having is not None and not select.group_by
+            first = self._output(select.outputs[0], fields[0], counted=ungrouped)
+            columns = ", ".join([first, *map(self._output, select.outputs[1:], fields[1:])])
             having = f"HAVING {self.condition(select.having)}" if select.having is not None else ""
         with self._within(grouped=False):
             return self._assembled(select, columns, having)
@@ -121,10 +126,14 @@ class QueryWriter(ValueWriter):
             pieces.append(f"GROUP BY {', '.join(map(self._term, select.group_by))}")
         return " ".join([*pieces, having] if having else pieces)
 
-    def _output(self, output: Output, field: Field) -> str:
+    def _output(self, output: Output, field: Field, *, counted: bool = False) -> str:
         if isinstance(output.value, Value) and output.value.value is None:
-            return f"{self.dialect.null(field)} AS {quoted(field.name)}"
-        return f"{self.as_type(output.value, field)} AS {quoted(field.name)}"
+            sql = self.dialect.null(field)
+        else:
+            sql = self.as_type(output.value, field)
+        if is_integer(field) and bits_of(output.value) > MAX_BITS:
+            sql = self.dialect.exact(sql)
+        return f"{f'CASE WHEN count(*) >= 0 THEN {sql} END' if counted else sql} AS {quoted(field.name)}"
 
     def _term(self, term: Bound) -> str:
         """Return a term of GROUP BY; a constant is dressed up, or databases would take it for a column's number."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -94,8 +94,46 @@ def parse_unit(text: str) -> Unit:
     UnitError
         The text is no unit.
     """
+    factor, terms = _terms(text)
+    dimensions = Dimensions()
+    for name, power in terms:
+        factor *= _multiply(dimensions, name, power, text)
+    return factor, _present(dimensions)
+
+
+def product_unit(units: Iterable[tuple[str, Fraction]]) -> str | None:
+    """Return the product of units, each to a power, or None where there is none to be named.
+
+    Names are kept as they are, so that ``mas/yr`` twice makes ``mas**2.yr**-2``; units with a scale are left alone.
+    """
+    powers = Dimensions()
+    try:
+        for unit, outer in units:
+            scale, terms = _terms(unit)
+            if scale != 1.0:
+                return None
+            for name, power in terms:
+                _named(name, unit)
+                powers[name] = powers.get(name, Fraction(0)) + power * outer
+    except UnitError:
+        return None
+    return ".".join(_written(name, power) for name, power in _present(powers).items()) or None
+
+
+def _written(name: str, power: Fraction) -> str:
+    if power == 1:
+        return name
+    return f"{name}**{power}" if power.denominator == 1 else f"{name}**({power})"
+
+
+def _present(powers: Dimensions) -> Dimensions:
+    return {name: power for name, power in powers.items() if power}
+
+
+def _terms(text: str) -> tuple[float, list[tuple[str, Fraction]]]:
+    """Return the scale in front of a unit, and what it names, each to a power."""
     rest = text.strip()
-    factor, dimensions = 1.0, Dimensions()
+    factor, terms = 1.0, list[tuple[str, Fraction]]()
     scale = _SCALE.match(rest)
     if scale is not None:
         factor = 10.0 ** int(scale[1]) if scale[1] else float(scale[2])
@@ -114,20 +152,23 @@ def parse_unit(text: str) -> Unit:
         elif piece == ")":
             grouped, sign = False, 1
         else:
-            factor *= _multiply(dimensions, piece, sign, text)
+            terms.append(_term(piece, sign, text))
             sign = sign if grouped else 1
     if joined or grouped:
         raise UnitError(f"{text!r} is no unit")
-    return factor, {name: power for name, power in dimensions.items() if power}
+    return factor, terms
 
 
-def _multiply(dimensions: Dimensions, piece: str, sign: int, whole: str) -> float:
-    """Take one named unit with its power into the dimensions; return its factor."""
+def _term(piece: str, sign: int, whole: str) -> tuple[str, Fraction]:
     match = _TERM.fullmatch(piece)
     if match is None:
         raise UnitError(f"{whole!r} is no unit")
-    power = Fraction(match[2] or match[3] or 1) * sign
-    factor, base = _named(match[1], whole)
+    return match[1], Fraction(match[2] or match[3] or 1) * sign
+
+
+def _multiply(dimensions: Dimensions, name: str, power: Fraction, whole: str) -> float:
+    """Take one named unit with its power into the dimensions; return its factor."""
+    factor, base = _named(name, whole)
     for dimension in base.split():
         found = re.fullmatch(r"([A-Za-z]+?)(-?\d+)?", dimension)
         if found is not None:

@@ -9,10 +9,13 @@ from penstock.votable.model import Datatype, Field
 from tap_proxy.adql import ast
 from tap_proxy.adql.bound import AggregateCall, Bound, Calculation, Call, UserCall, Value
 from tap_proxy.adql.casts import bind_cast
+from tap_proxy.adql.catalogue import same
 from tap_proxy.adql.checks import describe, is_null, require, require_number, require_text
+from tap_proxy.adql.constants import constant
 from tap_proxy.adql.errors import AdqlSemanticError
 from tap_proxy.adql.geometries import bind_geometry
 from tap_proxy.adql.kinds import Kind, is_integer, kind_of, number, string, wider
+from tap_proxy.adql.meanings import common_unit, described_as, statistic, unit_of_chain, unit_to_power
 from tap_proxy.adql.mocs import bind_moc
 from tap_proxy.adql.session import Place
 from tap_proxy.adql.units import UnitError, conversion_factor
@@ -20,9 +23,10 @@ from tap_proxy.adql.units import UnitError, conversion_factor
 MAX_INT, MAX_LONG = 2**31 - 1, 2**63 - 1
 MAX_DIGITS = 300
 MAX_CHAIN = 500
-COPIES_BY_RELATION, COPIES_BY_FUNCTION = 8, 4
+COPIES_BY_RELATION, COPIES_BY_FUNCTION, COPIES_BY_ROUNDING = 8, 4, 2
 
 NULL = Value(None, string())
+_TEXTS = frozenset({Kind.STRING, Kind.TIMESTAMP, Kind.GEOMETRY})
 
 
 def bind(expression: ast.ValueExpression, place: Place) -> Bound:
@@ -103,11 +107,20 @@ def literal(node: ast.NumericLiteral) -> Value:
 
 def _resolve(reference: ast.ColumnReference, place: Place) -> Bound:
     """Look a column up; in ORDER BY and GROUP BY the result's own columns are in sight too."""
+    name = reference.names[-1]
     if place.outputs and len(reference.names) == 1:
-        named = place.outputs_called(reference.names[0])
-        if named is not None and (place.outputs_first or not place.scope.find((), reference.names[0])):
+        named = place.outputs_called(name)
+        if named is not None and (place.outputs_first or not place.scope.find((), name)):
             return named
-    return place.scope.resolve(reference)
+    try:
+        return place.scope.resolve(reference)
+    except AdqlSemanticError as error:
+        if len(reference.names) == 1 and any(same(name, label) for label in place.result_labels):
+            problem = (
+                f"{name} names a column of the result, which {place.clause} does not know: write what it stands for"
+            )
+            raise AdqlSemanticError(problem, reference.span) from error
+        raise
 
 
 def _signed(node: ast.Signed, place: Place) -> Bound:
@@ -129,20 +142,7 @@ def _arithmetic(node: ast.Arithmetic, place: Place) -> Bound:
     operands = tuple(require_number(bind(operand, place), operand) for operand in node.operands)
     exact = all(is_integer(operand.field) for operand in operands)
     datatype: Datatype = "long" if exact else "double"
-    return Calculation(operands, node.operators, number(datatype, unit=_unit(operands, node.operators)))
-
-
-def _unit(operands: tuple[Bound, ...], operators: tuple[str, ...]) -> str | None:
-    """Infer a unit where that is certain: like with like, or with bare numbers (ADQL 2.1 s4.9.1)."""
-    units = {operand.field.unit for operand in operands if not isinstance(operand, Value)}
-    if len(units) != 1:
-        return None
-    if operators[0] in "+-":
-        return units.pop()
-    others = operands[1:]
-    scaled = sum(not isinstance(operand, Value) for operand in operands) == 1
-    divided = any(op == "/" and not isinstance(other, Value) for op, other in zip(operators, others, strict=True))
-    return units.pop() if scaled and not divided else None
+    return Calculation(operands, node.operators, number(datatype, unit=unit_of_chain(operands, node.operators)))
 
 
 def _one_number(datatype: Datatype | None, unit: str | None, *, keep_unit: bool = False) -> _Binder:
@@ -163,11 +163,24 @@ def _plain_number(field: Field) -> Datatype:
 
 def _two_numbers(node: ast.FunctionCall, place: Place) -> Bound:
     arguments = tuple(require_number(bind(argument, place), argument) for argument in node.arguments)
-    return Call(node.name, arguments, number("double", unit="rad" if node.name == "ATAN2" else None))
+    match node.name:
+        case "ATAN2":
+            unit: str | None = "rad"
+        case "POWER":
+            unit = unit_to_power(arguments[0], constant(arguments[1]))
+        case _:
+            unit = common_unit(arguments)
+    return Call(node.name, arguments, number("double", unit=unit))
+
+
+def _root(node: ast.FunctionCall, place: Place) -> Bound:
+    argument = require_number(bind(node.arguments[0], place), node.arguments[0])
+    return Call(node.name, (argument,), number("double", unit=unit_to_power(argument, 0.5)))
 
 
 def _rounding(node: ast.FunctionCall, place: Place) -> Bound:
-    argument = require_number(bind(node.arguments[0], place), node.arguments[0])
+    with place.session.copied(COPIES_BY_ROUNDING, node.span):
+        argument = require_number(bind(node.arguments[0], place), node.arguments[0])
     digits = 0
     if len(node.arguments) > 1:
         written = bind(node.arguments[1], place)
@@ -175,7 +188,8 @@ def _rounding(node: ast.FunctionCall, place: Place) -> Bound:
         if abs(digits) > MAX_DIGITS:
             problem = f"{node.name} takes no more than {MAX_DIGITS} digits"
             raise AdqlSemanticError(problem, node.arguments[1].span)
-    return Call(node.name, (argument,), number("double", unit=argument.field.unit), digits)
+    field = described_as(number("double", unit=argument.field.unit), argument.field)
+    return Call(node.name, (argument,), field, digits)
 
 
 def _nullary(node: ast.FunctionCall, _: Place) -> Bound:
@@ -185,7 +199,7 @@ def _nullary(node: ast.FunctionCall, _: Place) -> Bound:
 def _fold(node: ast.FunctionCall, place: Place) -> Bound:
     argument = require_text(bind(node.arguments[0], place), node.arguments[0])
     field = argument.field if kind_of(argument.field) is Kind.STRING else string()
-    return Call(node.name, (argument,), string(field.arraysize or "1"))
+    return Call(node.name, (argument,), described_as(string(field.arraysize or "1"), field))
 
 
 def _coalesce(node: ast.FunctionCall, place: Place) -> Bound:
@@ -201,14 +215,17 @@ def _coalesce(node: ast.FunctionCall, place: Place) -> Bound:
             )
             raise AdqlSemanticError(problem, written.span)
         field = wider(field, bound.field)
-    return Call("COALESCE", tuple(arguments), replace(field, name=""))
+    unit = common_unit([bound for bound, _ in present])
+    return Call("COALESCE", tuple(arguments), replace(field, name="", unit=unit))
 
 
 def comparable(left: Field, right: Field) -> bool:
     """Tell whether values of two types may stand in one column."""
-    kinds = {kind_of(left), kind_of(right)}
-    texts = {Kind.STRING, Kind.TIMESTAMP, Kind.GEOMETRY}
-    return len(kinds) == 1 or kinds <= texts or Kind.OTHER in kinds or kinds == {Kind.NUMBER, Kind.BOOLEAN}
+    ours, theirs = kind_of(left), kind_of(right)
+    if ours is theirs:
+        return True
+    kinds = {ours, theirs}
+    return kinds <= _TEXTS or Kind.OTHER in kinds or kinds == {Kind.NUMBER, Kind.BOOLEAN}
 
 
 def _in_unit(node: ast.FunctionCall, place: Place) -> Bound:
@@ -229,7 +246,7 @@ def _user_function(node: ast.UserFunctionCall, place: Place) -> Bound:
     function = place.session.catalogue.function(node.name)
     if function is None:
         near = place.session.catalogue.suggest_function(node.name)
-        advice = f"; did you mean {near}?" if near else ""
+        advice = f"; {near}" if near else ""
         raise AdqlSemanticError(f"there is no function {node.name}{advice}", node.name.span)
     if len(node.arguments) != len(function.parameters):
         raise AdqlSemanticError(f"{function.name} is called as {function.signature}", node.span)
@@ -256,16 +273,17 @@ def _set_function(node: ast.SetFunction, place: Place) -> Bound:
             field = number("long", ucd="meta.number")
         case "AVG":
             argument = require_number(argument, node.argument)
-            field = number("double", unit=argument.field.unit)
+            field = statistic("AVG", number("double", unit=argument.field.unit), argument.field)
         case "SUM":
             argument = require_number(argument, node.argument)
-            field = _calculated(argument.field)
+            field = statistic("SUM", _calculated(argument.field), argument.field)
         case _:
             if kind_of(argument.field) is Kind.BOOLEAN:
                 argument = require_number(argument, node.argument)
             if kind_of(argument.field) is Kind.GEOMETRY and not isinstance(argument, Value):
                 raise AdqlSemanticError(f"{node.name} cannot order geometries", node.span)
-            field = replace(argument.field, name="", ucd=None, utype=None, description=None)
+            field = replace(argument.field, name="", utype=None, description=None)
+            field = statistic(node.name, field, argument.field)
     return AggregateCall(node.name, distinct, argument, field)
 
 
@@ -280,7 +298,8 @@ _FUNCTIONS: Mapping[str, _Binder] = {
     "ACOS": _one_number("double", "rad"),
     "ASIN": _one_number("double", "rad"),
     "ATAN": _one_number("double", "rad"),
-    **{name: _one_number("double", None) for name in ("COS", "COT", "SIN", "TAN", "EXP", "LOG", "LOG10", "SQRT")},
+    **{name: _one_number("double", None) for name in ("COS", "COT", "SIN", "TAN", "EXP", "LOG", "LOG10")},
+    "SQRT": _root,
     "ATAN2": _two_numbers,
     "MOD": _two_numbers,
     "POWER": _two_numbers,

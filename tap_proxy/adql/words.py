@@ -65,3 +65,30 @@ def _terminals() -> dict[str, str]:
 
 TERMINALS = _terminals()
 """Upper-case word -> terminal; a word of no rule is RESERVED, any word that is not here is a regular identifier."""
+
+_GEOMETRY = "AREA BOX CENTROID CIRCLE CONTAINS COORD1 COORD2 DISTANCE INTERSECTS POINT POLYGON REGION"
+_OTHERS = "PI RAND ROUND TRUNCATE LOWER UPPER COALESCE CAST IN_UNIT COUNT AVG MIN MAX SUM"
+LANGUAGE = ONE_ARGUMENT | TWO_ARGUMENTS | frozenset(_GEOMETRY.split()) | frozenset(_OTHERS.split())
+"""The functions of the language itself."""
+
+_RENAMED = {
+    "CEIL": "CEILING", "LN": "LOG", "POW": "POWER", "TRUNC": "TRUNCATE", "RANDOM": "RAND",
+    "NVL": "COALESCE", "IFNULL": "COALESCE", "ISNULL": "COALESCE", "LCASE": "LOWER", "UCASE": "UPPER",
+    "MEAN": "AVG", "FMOD": "MOD", "ANGDIST": "DISTANCE", "Q3C_DIST": "DISTANCE", "HAVERSINE": "DISTANCE",
+}  # fmt: skip
+_NO_SUCH = {
+    "CONCAT": "strings are joined by ||",
+    "LOG2": "write LOG(x) / LOG(2)",
+    "SQUARE": "write POWER(x, 2)",
+    "Q3C_RADIAL_QUERY": "write DISTANCE(ra, dec, 10, 20) < radius, in degrees",
+    "IF": "there is no CASE and no IF in ADQL; COALESCE(a, b) gives the first value that is not NULL",
+    "NOW": "ADQL knows no current time: write it as CAST('2020-01-01T00:00:00' AS TIMESTAMP)",
+    "TO_CHAR": "write CAST(value AS VARCHAR)",
+    "TO_NUMBER": "write CAST(value AS DOUBLE PRECISION)",
+    "TO_TIMESTAMP": "write CAST(value AS TIMESTAMP)",
+    **dict.fromkeys(("STDDEV", "STDEV", "VARIANCE"), "write SQRT(AVG(x * x) - AVG(x) * AVG(x))"),
+    **dict.fromkeys(("LEN", "LENGTH", "SUBSTR", "REPLACE", "INSTR"), "ADQL takes no strings apart: use LIKE or ILIKE"),
+    **dict.fromkeys(("GREATEST", "LEAST", "MEDIAN"), "ADQL has none"),
+}
+FOREIGN = {name: f"in ADQL it is called {ours}" for name, ours in _RENAMED.items()} | _NO_SUCH
+"""What other dialects have -> what to write instead."""

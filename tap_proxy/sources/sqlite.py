@@ -35,6 +35,7 @@ _BUSY_TIMEOUT_S = 5.0
 _MAX_VALUE_BYTES = 64 * 1024 * 1024
 _ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 _FORBIDDEN_FUNCTIONS = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"})
+_RAISED = "user-defined function raised exception"  # what SQLite leaves of an error; of our functions casts alone raise
 _CALLERS_FAULTS = ("too many", "expression tree is too large", "parser stack overflow", "integer overflow")
 
 
@@ -259,6 +260,8 @@ def _as_service_error(error: sqlite3.Error) -> ServiceError:
             return ServiceUnavailable("The query was interrupted.")
         case sqlite3.SQLITE_TOOBIG | sqlite3.SQLITE_MISMATCH:
             return UsageError(f"The database refuses the query: {text}.")
+        case sqlite3.SQLITE_ERROR if text == _RAISED:
+            return UsageError("The database refuses the query: a value is none of the type that CAST makes of it.")
         case sqlite3.SQLITE_ERROR if text.lower().startswith(_CALLERS_FAULTS):
             return UsageError(f"The database refuses the query: {text}.")
         case _:

@@ -39,6 +39,7 @@ CASES = [
     ("adql.conditional", asking("COALESCE", ERROR), "the query failed"),
     ("adql.sets", asking("EXCEPT", ONE), "EXCEPT.*gives 1 rows instead of 0"),
     ("adql.sets", asking("UNION", replaced("(<TR>.*</TR>)", r"\1\1")), "gives 6 rows instead of 3"),
+    ("adql.sets", asking("INTERSECT.*WHERE", NONE), "gives 0 rows instead of 3"),
     ("adql.common-table", asking("WITH", ERROR), "the query failed"),
     ("adql.offset", asking("OFFSET", replaced("rr", "ivoa")), "OFFSET 1 of 3 rows"),
     ("regtap.columns", asking("column_name.FROM", replaced("<TD>res_title<", "<TD>title<")), "lacks res_title"),

@@ -16,7 +16,7 @@ def _fixed() -> dict[str, Answer]:
     known: dict[str, Answer] = dict.fromkeys((*adql.AGGREGATES, ODD, regtap.STRING_AGG), some)
     known["select top 1 TABLE_NAME from tap_schema.TABLES"] = some
     known |= {text: (["schema_name"], [] if name == "EXCEPT" else SCHEMAS) for name, text in adql.SETS.items()}
-    known |= dict.fromkeys((adql.WITH, adql.SCHEMAS, adql.ORDERED), (["schema_name"], SCHEMAS))
+    known |= dict.fromkeys((adql.WITH, adql.SCHEMAS, adql.ORDERED, adql.PRECEDENCE), (["schema_name"], SCHEMAS))
     known[f"{adql.ORDERED} OFFSET 1"] = (["schema_name"], SCHEMAS[1:])
     for table, names in regtap.TABLES.items():
         known[f"SELECT TOP 1 {', '.join(names.split())} FROM rr.{table}"] = (names.split(), [])

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 QUERIES = (
+    "SELECT s.id, c.id FROM sources s LEFT JOIN centres c ON s.id = c.id ORDER BY c.id, s.id",
+    "SELECT s.id, c.id FROM sources s FULL JOIN centres c ON s.id = c.id + 57 ORDER BY s.id, c.id",
+    "SELECT s.id, c.id FROM centres c RIGHT JOIN sources s ON s.id = c.id ORDER BY c.id DESC, s.id",
+    "SELECT a.id, c.id FROM sources a LEFT JOIN (sources b JOIN centres c USING (id)) ON a.n_obs = c.id ORDER BY 2, 1",
     "SELECT * FROM ivoa.obscore",
     "SELECT * FROM sky.sources ORDER BY id",
     "SELECT id, mag FROM sources ORDER BY mag DESC, id",

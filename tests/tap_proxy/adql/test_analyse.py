@@ -160,7 +160,7 @@ ROW_TYPES = (
     ("n_obs + mag", "double", None, None, None),
     ("ra + dec", "double", None, None, "deg"),
     ("ra * 2", "double", None, None, "deg"),
-    ("ra * dec", "double", None, None, None),
+    ("ra * dec", "double", None, None, "deg**2"),
     ("n_obs / 2", "long", None, None, None),
     ("-quality", "long", None, None, None),
     ("7", "int", None, None, None),
@@ -248,3 +248,11 @@ def test_a_table_of_two_schemas_needs_its_schema() -> None:
     )
     with pytest.raises(AdqlSemanticError, match="no table"):
         compile_query("SELECT x FROM tap_upload.sources", catalogue(), SQLite())
+
+
+def test_more_columns_than_databases_have_are_refused() -> None:
+    columns_of(f"SELECT {', '.join(['id'] * 1600)} FROM sources")
+    with pytest.raises(AdqlSemanticError, match="more than 1600 columns"):
+        columns_of(f"SELECT {', '.join(['id'] * 1601)} FROM sources")
+    with pytest.raises(AdqlSemanticError, match="more than 1600 columns"):
+        columns_of(f"SELECT {', '.join(['s.*'] * 115)} FROM sources s")

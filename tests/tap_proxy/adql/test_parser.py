@@ -317,6 +317,12 @@ def test_a_query_that_is_too_long_is_refused_unread() -> None:
         parse("SELECT a FROM t WHERE b = '" + "x" * 1_000_000 + "'")
 
 
+def test_a_message_about_a_long_name_is_short() -> None:
+    with pytest.raises(AdqlSyntaxError) as caught:
+        parse("SELECT " + "x" * 500_000 + " FORM " + "y" * 400_000)
+    assert len(caught.value.message) < 1100
+
+
 def test_a_query_of_too_many_words_is_refused_unread() -> None:
     with pytest.raises(AdqlSyntaxError, match="upload"):
         parse("SELECT a FROM t WHERE " + " AND ".join(["a>0"] * 30_000))

@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncpg
 
 from penstock.votable.model import Field
+from tap_proxy.adql.sqlite_functions import SQLITE_FUNCTIONS
 from tap_proxy.ports import Statement, TapSource
 from tap_proxy.sources.postgres import PostgresSource, open_pool
 from tap_proxy.sources.sqlite import SqliteSource
@@ -49,7 +50,7 @@ async def sqlite_source(
     source = SqliteSource(
         path,
         tables=["numbers", "shown"],
-        functions={},
+        functions=SQLITE_FUNCTIONS,
         connections=connections,
         queue_time_limit_s=queue_time_limit_s,
     )

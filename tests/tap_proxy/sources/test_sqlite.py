@@ -34,7 +34,15 @@ async def test_the_locks_cannot_be_opened(tmp_path: Path, sql: str) -> None:
 
 @pytest.mark.parametrize(
     "sql",
-    ["SELECT " + "+".join(["1"] * 3000), "SELECT zeroblob(1000000000)", "SELECT sum(9223372036854775807) FROM numbers"],
+    [
+        "SELECT " + "+".join(["1"] * 3000),
+        "SELECT zeroblob(1000000000)",
+        "SELECT sum(9223372036854775807) FROM numbers",
+        "SELECT penstock_integer('one', 32)",
+        "SELECT penstock_integer(1e300, 64)",
+        "SELECT penstock_real(1e300)",
+        "SELECT penstock_double('1_0')",
+    ],
 )
 async def test_what_the_database_cannot_hold_is_the_callers_to_mend(tmp_path: Path, sql: str) -> None:
     async with sqlite_source(tmp_path) as source:
