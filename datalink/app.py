@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from datalink.callers import Callers, OffersAt
 from datalink.core.description import TEXT, TITLE, capabilities
+from datalink.courier import Courier
+from datalink.downloads import DownloadHandlers
+from datalink.facts import Facts
+from datalink.observations import ObsCoreTable
+from datalink.offers import offers_of
 from datalink.service import LinkService
 from datalink.settings import DataLinkSettings
+from datalink.storage import LakeStorage
 from datalink.web import DataLinkHandlers
 from penstock.auth.opening import security_methods
 from penstock.edge.app import new_service_app
@@ -21,10 +28,24 @@ PATH = "/datalink"
 async def open_datalink(resources: Resources) -> web.Application:
     """Return the application over the lake of the process."""
     settings = resources.settings.section(DataLinkSettings)
-    links = LinkService(resources.lake, settings, resources.settings.authority)
-    handlers = DataLinkHandlers(resources, links, PATH)
+    return await open_for(resources, offers_of(resources, settings, PATH))
+
+
+async def open_for(resources: Resources, offers: OffersAt) -> web.Application:
+    """Return the application over the lake of the process, whose links lead to the services in `offers`."""
+    settings = resources.settings.section(DataLinkSettings)
+    storage = LakeStorage(
+        settings.storage, allow_private=resources.settings.allow_private_addresses, idle_s=settings.storage_idle_s
+    )
+    await resources.stack.enter_async_context(storage)
+    facts = Facts(resources.lake, ObsCoreTable(resources.db), settings.remember_s)
+    sign_in = bool(resources.authenticator.challenges)
+    links = LinkService(facts, settings, resources.settings.authority, sign_in=sign_in)
+    callers = Callers(resources, settings, PATH, offers)
+    handlers = DataLinkHandlers(links, callers, PATH)
     app = new_service_app(handlers.render_error)
     handlers.add_routes(app)
+    DownloadHandlers(links, Courier(storage, settings.avoid_s), callers, settings.delivery).add_routes(app)
     started, methods = resources.clock(), security_methods(resources.settings)
 
     async def availability() -> Availability:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import shutil
+import tempfile
 import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from aiohttp import web
 
 from penstock.auth.principal import AnonymousOnly, Principal
@@ -19,6 +24,7 @@ from penstock.dali.errors import ServiceUnavailable
 from penstock.db import Database
 from penstock.edge.health import Readiness
 from penstock.edge.urls import Urls
+from penstock.lake.catalogue import Catalogue
 from penstock.lake.port import DataLake, Did, Entry, Replica, Site
 from penstock.service import Resources, Service
 from penstock.settings import load_settings
@@ -100,7 +106,7 @@ def resources(
     sections = {one.name: one.settings for one in (service, *beside) if one.settings}
     return Resources(
         settings=load_settings(sections, **{service.name: section} if section else {}),
-        db=db or Database("sqlite:////nonexistent/never-opened.db"),
+        db=db or empty_catalogue(),
         lake=lake,
         urls=Urls(None),
         clock=lambda: NOW,
@@ -111,8 +117,37 @@ def resources(
     )
 
 
+def empty_catalogue() -> Database:
+    """Return a database with the tables of a lake, in which nothing is; it lies in a file of its own."""
+    handle, path = tempfile.mkstemp(suffix=".db")
+    os.close(handle)
+    shutil.copyfile(_template(), path)
+    return Database(f"sqlite:///{path}")
+
+
+@cache
+def _template() -> Path:
+    path = Path(tempfile.mkdtemp()) / "empty.db"
+    engine = sa.create_engine(f"sqlite:///{path}")
+    for table in (Catalogue.of("sqlite").obscore, Catalogue.of("sqlite").files):
+        table.metadata.create_all(engine)
+    engine.dispose()
+    return path
+
+
 async def mounted(service: Service, given: Resources) -> web.Application:
-    """Return an application with the service where the host mounts it."""
+    """Return an application with the service where the host mounts it; what it was given is closed with it."""
+    return closing(await service.open(given), service.path, given)
+
+
+def closing(opened: web.Application, path: str, given: Resources) -> web.Application:
+    """Return an application with a service at a path; at its end what the service was given is closed."""
+
+    async def close(_app: web.Application) -> None:
+        await given.stack.aclose()
+        await given.db.close()
+
     app = web.Application()
-    app.add_subapp(service.path, await service.open(given))
+    app.add_subapp(path, opened)
+    app.on_cleanup.append(close)
     return app

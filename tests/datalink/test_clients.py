@@ -29,6 +29,8 @@ IDS = [
     "demo:no",
     "x y",
 ]
+# STILTS 3.4.7 has the vocabulary of DataLink 1.0 built in, which lacks what 1.1 added.
+OUTDATED = re.compile(r"E-SMCO-\d+ Unknown predicate 'package' from core DataLink vocabulary")
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ async def stilts(*arguments: str) -> str:
 
 async def test_datalinklint_finds_no_error_and_no_warning(url: URL) -> None:
     report = await stilts("datalinklint", f"votable={url}")
-    assert [line for line in report.splitlines() if re.match(r"[EWF]-", line)] == []
+    assert [line for line in report.splitlines() if re.match(r"[EWF]-", line) and not OUTDATED.match(line)] == []
     assert "I-" in report, "it did look"
 
 
