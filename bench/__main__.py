@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from bench import cone, executors, jobs, registry, regtap, serialisers, service, soak
+from bench import cone, download, executors, jobs, links, registry, regtap, serialisers, service, soak
 
 BENCHES = {
     "serialisers": serialisers.main,
     "service": service.main,
     "jobs": jobs.main,
     "cone": cone.main,
+    "links": links.main,
+    "download": download.main,
     "registry": registry.main,
     "regtap": regtap.main,
     "executors": executors.main,

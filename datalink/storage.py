@@ -155,7 +155,7 @@ async def _pieces(response: aiohttp.ClientResponse, skip: int, length: int) -> A
     """Yield `length` bytes of an answer, after those to be skipped."""
     left = length
     try:
-        async for piece in response.content.iter_any():
+        async for piece, _ in response.content.iter_chunks():
             if skip >= len(piece):
                 skip -= len(piece)
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -103,7 +104,7 @@ class Addresses:
     def replica(self, did: Did, replica: Replica) -> str | None:
         """Return where the bytes of a replica can be fetched; None where nowhere."""
         if replica.path is not None:
-            return f"{self.base}/replicas/{quote(replica.site, safe='')}/{path_of(did)}"
+            return f"{self.base}/replicas/{_quoted(replica.site)}/{path_of(did)}"
         return replica.url
 
     def term(self, term: Term) -> str:
@@ -111,10 +112,14 @@ class Addresses:
         return f"{self.base}/terms#{term.name}"
 
 
+_quoted = lru_cache(maxsize=1024)(partial(quote, safe=""))  # there are few sites and scopes
+
+
+@lru_cache(maxsize=16)  # the rows of a file are made one after the other
 def path_of(did: Did) -> str:
     """Return a DID as a path; slashes of a name that would be taken for relative steps are encoded."""
     unsafe = _NEVER_IN_A_PATH.intersection(did.name.split("/"))
-    return f"{quote(did.scope, safe='')}/{quote(did.name, safe='' if unsafe else '/')}"
+    return f"{_quoted(did.scope)}/{quote(did.name, safe='' if unsafe else '/')}"
 
 
 def failed(identifier: str, fault: Fault, text: str, *, semantics: str = THIS) -> Link:
