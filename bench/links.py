@@ -125,7 +125,7 @@ def main() -> None:
                 floor = ask(port, "GET", "/fixed")
             table.add_row(
                 f"{count:,}", f"{ours.size / 1000:,.0f}", f"{cold.first_ms:.0f}", f"{ours.per_s:.1f}",
-                f"{ours.p99_ms:.1f}", f"{ours.per_s * count:,.0f}", f"{ours.calls * count / busy:,.0f}", f"{floor.per_s:.1f}",
-                f"{ours.per_s / floor.per_s:.3f}",
+                f"{ours.p99_ms:.1f}", f"{ours.per_s * count:,.0f}", f"{ours.calls * count / busy:,.0f}",
+                f"{floor.per_s:.1f}", f"{ours.per_s / floor.per_s:.3f}",
             )  # fmt: skip
     Console(width=120).print(table)
