@@ -33,7 +33,7 @@ def end(size_bytes: int) -> bytes:
 def name_of(did: Did) -> str:
     """Return the path of a file in an archive, which leads nowhere else when it is unpacked."""
     steps = [did.scope, *did.name.split("/")]
-    return "/".join(step.replace("..", "_") if step in {".", ".."} else step for step in steps if step)
+    return "/".join("_" if step == ".." else step for step in steps if step)
 
 
 def left_out_text(dids: Iterable[tuple[Did, str]]) -> bytes:

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datalink.core.links import FIELDS, Addresses, Link, links_of_collection, links_of_file
+from datalink.core.access import Access
+from datalink.core.known import NOTHING, Known, Observed
+from datalink.core.links import FIELDS, Addresses, Link
 from datalink.core.nearest import Hint, Nearness
+from datalink.core.replicas import Delivery
+from datalink.core.rows import Members, RowMaker
+from datalink.core.services import Offered, Offers
 from penstock.auth.principal import ANONYMOUS, Principal
 from penstock.lake.port import Did, DidType, Entry, Medium, Replica, ReplicaState
 from tests.datalink.builders import NOW, PARIS, PERTH, TRIESTE, a_file
@@ -17,9 +24,14 @@ from tests.datalink.builders import NOW, PARIS, PERTH, TRIESTE, a_file
 ADDRESSES = Addresses("https://penstock.example/datalink")
 
 
-def rows(entry: Entry, *, hint: Hint = Hint(), caller: Principal = ANONYMOUS) -> tuple[Link, ...]:  # noqa: B008  # immutable
+def maker(hint: Hint = Hint(), caller: Principal = ANONYMOUS, **more: Any) -> RowMaker:  # noqa: B008  # immutable
     nearness = Nearness(hint, (PARIS, PERTH, TRIESTE))
-    return links_of_file("the id", entry, addresses=ADDRESSES, nearness=nearness, caller=caller, now=NOW)
+    access = Access(caller=caller, now=NOW, early={"demo": frozenset({"survey"})})
+    return RowMaker(addresses=ADDRESSES, nearness=nearness, access=access, **more)
+
+
+def rows(entry: Entry, observed: Observed = NOTHING, **more: Any) -> tuple[Link, ...]:
+    return maker(**more).of_file("the id", Known(entry=entry, observed=observed))
 
 
 def with_replicas(*replicas: Replica) -> Entry:
@@ -34,8 +46,7 @@ STRANGE = (TAPE, DOWN, XROOTD, BARE, *a_file().replicas)
 
 
 def test_columns_are_the_members_of_a_link_in_their_order() -> None:
-    names = [name.lower() for name in Link.__dataclass_fields__]
-    assert [field.name.lower() for field in FIELDS] == names
+    assert [field.name.lower() for field in FIELDS] == list(Link._fields)
 
 
 def test_a_file_has_one_this_row_and_a_row_per_replica() -> None:
@@ -90,6 +101,13 @@ def test_an_unreadable_replica_is_listed_last_with_its_reason() -> None:
     ]
 
 
+def test_webdav_can_be_streamed_but_not_redirected_to() -> None:
+    webdav = with_replicas(Replica(site="cnaf", url="davs://cnaf.example.org/a.fits"))
+    assert rows(webdav)[0].access_url == "https://penstock.example/datalink/data/demo/a.fits"
+    redirected = rows(webdav, delivery=Delivery.REDIRECT)[0]
+    assert redirected.error_message == "FatalFault: demo:a.fits can only be had over davs"
+
+
 def test_another_protocol_is_named_and_never_redirected_to() -> None:
     this, paris, cern = rows(with_replicas(XROOTD, *a_file("a.fits", "paris").replicas), hint=Hint(site="paris"))
     assert this.error_message is None
@@ -111,6 +129,8 @@ def test_every_row_has_exactly_one_of_the_three(replicas: list[Replica]) -> None
     [
         (1, ANONYMOUS, "true", False),
         (1, Principal(subject="op", admin=True), "true", True),
+        (1, Principal(subject="ana", groups=frozenset({"survey"})), "true", True),
+        (1, Principal(subject="ben", groups=frozenset({"other"})), "true", False),
         (0, ANONYMOUS, "false", True),
         (-1, ANONYMOUS, "false", True),
     ],
@@ -142,18 +162,84 @@ def test_only_known_product_types_qualify_the_content(product: str, qualifier: s
     assert {row.content_qualifier for row in rows(entry)} == {qualifier}
 
 
-def test_a_collection_lists_where_the_links_of_its_members_are() -> None:
-    did = Did("demo", "set")
-    listed = list(links_of_collection("x", did, [Did("demo", "a&b")], addresses=ADDRESSES, complete=True))
-    assert [row.access_url for row in listed] == ["https://penstock.example/datalink/links?ID=demo%3Aa%26b"]
-    assert listed[0].content_type == "application/x-votable+xml;content=datalink"
+def test_groups_in_the_metadata_may_read_early_and_obscore_can_prolong_an_embargo() -> None:
+    tomorrow = Observed(obs_release_date=NOW + timedelta(days=1))
+    entry = replace(a_file(metadata={"read_groups": "a b"}), public_from=NOW - timedelta(days=1))
+    for groups, authorized in (({"b"}, True), ({"c"}, False)):
+        caller = Principal(subject="ana", groups=frozenset(groups))
+        (this, *_) = rows(entry, tomorrow, caller=caller)
+        assert (this.link_auth, this.link_authorized) == ("true", authorized)
+
+
+OFFERS = Offers(
+    cutouts=Offered(url="https://x.org/soda", standard_id="ivo://ivoa.net/std/SODA#sync-1.0"),
+    jobs=Offered(url="https://x.org/uws/jobs", standard_id="ivo://ivoa.net/std/UWS#rest-1.1"),
+    planner=Offered(url="https://x.org/accepts", standard_id="ivo://x.org/std/e#accepts-1.0"),
+    sites=("paris", "perth"),
+)
+IMAGE = Observed(dataproduct_type="image", s_ra=10.0, s_dec=-5.0, s_fov=2.0, t_min=59000.5)
+
+
+def terms(links: Iterable[Link]) -> list[str]:
+    return [link.semantics.rpartition("/")[2] for link in links]
+
+
+def test_services_that_run_have_rows_and_a_descriptor_each() -> None:
+    made = maker(offers=OFFERS, own_cutouts=1)
+    first = made.of_file("1", Known(entry=a_file("1", "paris"), observed=IMAGE))
+    assert terms(first) == ["#this", "terms#replica", "#cutout", "terms#staging", "terms#compute"]
+    assert [service.id for service in made.new_services()] == ["cutout_1", "staging", "compute"]
+    second = made.of_file("2", Known(entry=a_file("2", "paris"), observed=IMAGE))
+    assert [link.service_def for link in second if link.service_def] == ["cutout", "staging", "compute"]
+    assert [service.id for service in made.new_services()] == ["cutout"], "the limits of one file are not another's"
+    made.of_file("3", Known(entry=a_file("3", "paris"), observed=IMAGE))
+    assert made.new_services() == ()
 
 
 @pytest.mark.parametrize(
-    ("members", "complete", "fault"), [((), True, "NotFoundFault"), ((Did("demo", "a"),), False, "DefaultFault")]
+    ("entry", "observed"),
+    [
+        (with_replicas(TAPE), IMAGE),
+        (with_replicas(XROOTD), IMAGE),
+        (a_file(), Observed(dataproduct_type="spectrum")),
+        (a_file(media_type="image/png"), IMAGE),
+    ],
 )
-def test_a_collection_that_is_empty_or_too_long_says_so(members: tuple[Did, ...], complete: bool, fault: str) -> None:
-    *_, last = links_of_collection("x", Did("demo", "set"), members, addresses=ADDRESSES, complete=complete)
-    assert last.error_message is not None
-    assert last.error_message.startswith(fault)
-    assert DidType.DATASET.lower() not in last.error_message
+def test_only_images_and_cubes_in_fits_that_can_be_read_are_cut(entry: Entry, observed: Observed) -> None:
+    found = terms(rows(entry, observed, offers=OFFERS))
+    assert "#cutout" not in found
+    assert "terms#staging" in found
+
+
+def test_a_file_on_tape_says_so_and_offers_staging() -> None:
+    this, *_, staging = rows(with_replicas(TAPE), offers=Offers(jobs=OFFERS.jobs))
+    assert (this.error_message or "").startswith("TransientFault: demo:a.fits is on tape only")
+    assert (staging.service_def, staging.content_type) == ("staging", "text/xml")
+
+
+def collection(*dids: Did, page: int = 1, last: bool = True, **metadata: str) -> tuple[Link, ...]:
+    entry = Entry(did=Did("demo", "set"), type=DidType.DATASET, metadata=metadata)
+    return maker().of_collection("x", Known(entry=entry), Members(dids=dids, page=page, last=last))
+
+
+def test_a_collection_lists_where_the_links_of_its_members_are() -> None:
+    package, member = collection(Did("demo", "a&b"))
+    assert (package.semantics, package.content_type) == ("#package", "application/x-tar")
+    assert package.access_url == "https://penstock.example/datalink/package/demo/set"
+    assert member.access_url == "https://penstock.example/datalink/links?ID=demo%3Aa%26b"
+    assert member.content_type == "application/x-votable+xml;content=datalink"
+
+
+def test_a_page_that_is_not_the_last_leads_to_the_next() -> None:
+    *_, more = collection(Did("demo", "a"), page=3, last=False, link_progenitor="demo:raw")
+    assert more.access_url == "https://penstock.example/datalink/links?ID=demo%3Aset&PAGE=4"
+    assert "#progenitor" not in terms(collection(Did("demo", "a"), page=2, link_progenitor="demo:raw"))
+    assert "#progenitor" in terms(collection(Did("demo", "a"), link_progenitor="demo:raw"))
+
+
+@pytest.mark.parametrize(
+    ("page", "message"), [(1, "demo:set has no members"), (4, "demo:set has no page 4 of members")]
+)
+def test_a_page_without_members_says_so(page: int, message: str) -> None:
+    (row,) = collection(page=page)
+    assert row.error_message == f"NotFoundFault: {message}"
