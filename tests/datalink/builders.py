@@ -6,10 +6,11 @@ import asyncio
 import hashlib
 import os
 import shutil
+import sqlite3
 import tempfile
 import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -19,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 from aiohttp import web
 
-from penstock.auth.principal import AnonymousOnly, Principal
+from penstock.auth.principal import AnonymousOnly, Authenticator, Principal
 from penstock.dali.errors import ServiceUnavailable
 from penstock.db import Database
 from penstock.edge.health import Readiness
@@ -97,11 +98,18 @@ def _replica(did: Did, site: str, content: bytes | None, at: Path | None) -> Rep
 
 
 def resources(
-    service: Service, lake: DataLake, db: Database | None = None, *, beside: Sequence[Service] = (), **section: Any
+    service: Service,
+    lake: DataLake,
+    db: Database | None = None,
+    *,
+    beside: Sequence[Service] = (),
+    authenticator: Authenticator | None = None,
+    **section: Any,
 ) -> Resources:
     """Return what a service is opened with.
 
-    `section` are the values of its own section of the settings; services `beside` it have theirs by default.
+    `section` are the values of its own section of the settings; services `beside` it have theirs by default, and are
+    served by the same process.
     """
     sections = {one.name: one.settings for one in (service, *beside) if one.settings}
     return Resources(
@@ -110,10 +118,11 @@ def resources(
         lake=lake,
         urls=Urls(None),
         clock=lambda: NOW,
-        authenticator=AnonymousOnly(),
+        authenticator=authenticator or AnonymousOnly(),
         readiness=Readiness(),
         stack=AsyncExitStack(),
         schemas=(),
+        served=frozenset(one.name for one in (service, *beside)),
     )
 
 
@@ -135,12 +144,21 @@ def _template() -> Path:
     return path
 
 
+def observe(db: Database, did: Did, **columns: Any) -> None:
+    """Write the row of a file into ObsCore."""
+    row = {"lake_did": str(did), "obs_publisher_did": f"ivo://x/lake?{did}", "obs_id": "1", "obs_collection": "demo"}
+    row |= {"calib_level": 2, **columns}
+    with closing(sqlite3.connect(db.url.database or "")) as connection, connection:
+        marks = ", ".join(f":{name}" for name in row)
+        connection.execute(f"INSERT INTO ivoa__obscore ({', '.join(row)}) VALUES ({marks})", row)
+
+
 async def mounted(service: Service, given: Resources) -> web.Application:
     """Return an application with the service where the host mounts it; what it was given is closed with it."""
-    return closing(await service.open(given), service.path, given)
+    return ending(await service.open(given), service.path, given)
 
 
-def closing(opened: web.Application, path: str, given: Resources) -> web.Application:
+def ending(opened: web.Application, path: str, given: Resources) -> web.Application:
     """Return an application with a service at a path; at its end what the service was given is closed."""
 
     async def close(_app: web.Application) -> None:
