@@ -5,13 +5,11 @@ from __future__ import annotations
 from aiohttp import web
 
 from datalink.callers import Callers, OffersAt
+from datalink.compose import link_service
 from datalink.core.description import TEXT, TITLE, capabilities
 from datalink.courier import Courier
 from datalink.downloads import DownloadHandlers
-from datalink.facts import Facts
-from datalink.observations import ObsCoreTable
 from datalink.offers import offers_of
-from datalink.service import LinkService
 from datalink.settings import DataLinkSettings
 from datalink.storage import LakeStorage
 from datalink.web import DataLinkHandlers
@@ -28,7 +26,7 @@ PATH = "/datalink"
 async def open_datalink(resources: Resources) -> web.Application:
     """Return the application over the lake of the process."""
     settings = resources.settings.section(DataLinkSettings)
-    return await open_for(resources, offers_of(resources, settings, PATH))
+    return await open_for(resources, offers_of(resources, settings))
 
 
 async def open_for(resources: Resources, offers: OffersAt) -> web.Application:
@@ -38,9 +36,7 @@ async def open_for(resources: Resources, offers: OffersAt) -> web.Application:
         settings.storage, allow_private=resources.settings.allow_private_addresses, idle_s=settings.storage_idle_s
     )
     await resources.stack.enter_async_context(storage)
-    facts = Facts(resources.lake, ObsCoreTable(resources.db), settings.remember_s)
-    sign_in = bool(resources.authenticator.challenges)
-    links = LinkService(facts, settings, resources.settings.authority, sign_in=sign_in)
+    links = link_service(resources)
     callers = Callers(resources, settings, PATH, offers)
     handlers = DataLinkHandlers(links, callers, PATH)
     app = new_service_app(handlers.render_error)

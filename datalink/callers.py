@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from datalink.core.access import Access
 from datalink.core.links import Addresses
 from datalink.core.nearest import Hint, site_of
 from datalink.core.services import Offers
@@ -17,6 +16,7 @@ from penstock.dali.params import Parameters
 from penstock.dali.values import parse_int
 from penstock.service import Resources
 
+_MOST_PAGES = 10**6
 OffersAt = Callable[[str], Offers]
 """Gives the services that run, for the base URL of the host."""
 
@@ -29,7 +29,7 @@ class Callers:
     resources
         What the process shares.
     settings
-        Who may read early, which site is near which network.
+        Which site is near which network.
     path
         Where the host mounts the service.
     offers
@@ -57,13 +57,11 @@ class Callers:
         urls, settings = self._resources.urls, self._settings
         page = params.single("PAGE")
         return Caller(
-            access=Access(caller=principal_of(request), now=self._resources.clock(), early=settings.early_access),
+            principal=principal_of(request),
+            now=self._resources.clock(),
             hint=Hint.read(params),
             addresses=self.addresses(request),
             offers=self._offers(urls.base(request)),
             network_site=site_of(urls.client_address(request), settings.site_by_network),
             page=parse_int("PAGE", page, minimum=1, maximum=_MOST_PAGES) if page else 1,
         )
-
-
-_MOST_PAGES = 10**6

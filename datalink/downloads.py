@@ -85,7 +85,7 @@ class DownloadHandlers:
         """Send all files of a dataset or container as one tar archive; the last of them names what it lacks."""
         caller = self._callers.read(request, await read_parameters(request))
         did = _did(request)
-        package = Package(await self._service.collection(did, caller), self._courier, caller.access.now)
+        package = Package(await self._service.collection(did, caller), self._courier, caller.now)
         response = web.StreamResponse(headers={"Content-Type": PACKAGE_TYPE, "Accept-Ranges": "none"})
         response.headers["Content-Disposition"] = disposition(f"{did.scope}.{did.name.strip('/')}.tar")
         response.content_length = package.size_bytes

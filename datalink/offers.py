@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from datalink.callers import OffersAt
-from datalink.core.description import capabilities
 from datalink.core.services import SODA_SYNC, STAGE_JOB, Offered, Offers
 from datalink.settings import DataLinkSettings
 from penstock.plugins import Group, Registry
@@ -23,8 +22,8 @@ _SERVICES: Registry[Service] = Registry(Group.SERVICES, Service)
 _JOB_TYPES: Registry[object] = Registry(Group.JOB_TYPES, object)
 
 
-def offers_of(resources: Resources, settings: DataLinkSettings, path: str) -> OffersAt:
-    """Return what gives the services that run, for the base URL of the host; DataLink itself is at `path`."""
+def offers_of(resources: Resources, settings: DataLinkSettings) -> OffersAt:
+    """Return what gives the services that run, for the base URL of the host."""
 
     def of_this_process(name: str, base_url: str, fits: Callable[[str], bool]) -> Offered | None:
         if name not in resources.served:
@@ -45,7 +44,7 @@ def offers_of(resources: Resources, settings: DataLinkSettings, path: str) -> Of
             planner = Offered(url=settings.planner_url, standard_id=standard_id)
         else:
             planner = of_this_process("execplanner", base_url, lambda standard_id: standard_id.endswith(ACCEPTS_KEY))
-        cutouts = _offered(capabilities(base_url + path), SODA_SYNC.__eq__)
+        cutouts = of_this_process("soda", base_url, SODA_SYNC.__eq__)
         return Offers(cutouts=cutouts, jobs=jobs, planner=planner)
 
     return offers_at

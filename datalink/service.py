@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from datalink.core.access import Access
 from datalink.core.faults import Fault, fault_of
@@ -29,6 +30,9 @@ OWN_CUTOUTS = 50
 """How many files of one answer have a descriptor of cut-outs with their own limits: each takes 2.5 kB."""
 
 
+NO_OFFERS = Offers()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """One request's circumstances: who asks and when, from where, and under which addresses.
@@ -37,17 +41,13 @@ class Caller:
     the caller gives no hint. `page` is that of the members of a dataset or container.
     """
 
-    access: Access
+    principal: Principal
+    now: datetime
     hint: Hint
     addresses: Addresses
-    offers: Offers
+    offers: Offers = NO_OFFERS
     network_site: str | None = None
     page: int = 1
-
-    @property
-    def principal(self) -> Principal:
-        """Who asks."""
-        return self.access.caller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,6 +248,9 @@ class LinkService:
             return error.message
         return None
 
+    def _access(self, caller: Caller) -> Access:
+        return Access(caller=caller.principal, now=caller.now, early=self._settings.early_access)
+
     def _read(self, identifier: str) -> Did | UsageError:
         try:
             return lake_did(self._authority, identifier)
@@ -264,7 +267,7 @@ class LinkService:
         return RowMaker(
             addresses=caller.addresses,
             nearness=nearness,
-            access=caller.access,
+            access=self._access(caller),
             offers=offers,
             delivery=self._settings.delivery,
             own_cutouts=OWN_CUTOUTS,
@@ -295,7 +298,7 @@ class LinkService:
         if known.entry.type is not DidType.FILE:
             kind = known.entry.type.lower()
             raise NotFound(f"{did} is a {kind}, not a file: {caller.addresses.links_of(did)} lists it.")
-        if not caller.access.may_read(known):
+        if not self._access(caller).may_read(known):
             message = f"{did} is under embargo until {known.public_from:%Y-%m-%dT%H:%M:%SZ}."
             raise refusal(caller.principal, message) if self._sign_in else Forbidden(message)
         return known, nearness.order(known.entry.replicas)
@@ -304,7 +307,7 @@ class LinkService:
         """Say why a file does not go into a package, None where it does."""
         if known is None:
             return "the lake does not know it"
-        if not caller.access.may_read(known):
+        if not self._access(caller).may_read(known):
             return "it is under embargo"
         if not usable(known.entry.replicas, Delivery.PROXY):
             return why_not(known.entry)[1]
