@@ -114,6 +114,10 @@ def test_document_without_extras_has_no_empty_elements():
     assert names == {"VOTABLE", "RESOURCE", "INFO", "TABLE", "FIELD", "DATA", "TABLEDATA"}
 
 
+def canonical(element: etree._Element) -> list[tuple[str, dict[str, str]]]:
+    return [(str(one.tag), dict(one.attrib)) for one in element.iter()]
+
+
 def test_services_that_only_the_rows_make_known_stand_at_the_end():
     service = ServiceDescriptor(
         id="late", params=(Param(name="accessURL", datatype="char", arraysize="*", value="https://x.org/?a&b"),)
@@ -125,7 +129,5 @@ def test_services_that_only_the_rows_make_known_stand_at_the_end():
     known = etree.fromstring(
         b"".join(header_and_footer(replace(document, services=(service,)), Serialization.TABLEDATA))
     )
-    assert [etree.tostring(one, method="c14n2", strip_text=True) for one in root] == [
-        etree.tostring(one, method="c14n2", strip_text=True) for one in known
-    ]
+    assert [canonical(one) for one in root] == [canonical(one) for one in known]
     assert frame.footer() == frame.footer((), ()), "the next document does not have them"
