@@ -41,10 +41,6 @@ class Remembered(Generic[K, V]):
         found = self._values.get(key)
         return found[1] if found is not None and now_s < found[0] else None
 
-    def drop(self, key: K) -> None:
-        """Forget a value."""
-        self._values.pop(key, None)
-
     def put(self, key: K, value: V, now_s: float) -> None:
         """Keep a value."""
         if self._seconds <= 0:
@@ -88,10 +84,6 @@ class Facts:
                 self._known.put((caller, did), known, now_s)
             found |= asked
         return found
-
-    def forget(self, did: Did, caller: Principal) -> None:
-        """Ask the lake anew for a DID the next time: what it said turned out not to be so."""
-        self._known.drop((caller, did))
 
     async def sites(self) -> Sequence[Site]:
         """Return all storage sites, by name."""

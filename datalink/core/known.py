@@ -41,8 +41,8 @@ class Known:
     @property
     def public_from(self) -> datetime | None:
         """The end of the embargo, the later one if lake and ObsCore do not agree; None if there is none."""
-        ends = [end for end in (self.entry.public_from, self.observed.obs_release_date) if end is not None]
-        return max(ends, default=None)
+        lake, observed = self.entry.public_from, self.observed.obs_release_date
+        return max(lake, observed) if lake and observed else lake or observed
 
     @property
     def product_type(self) -> str:

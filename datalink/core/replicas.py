@@ -59,5 +59,6 @@ def _sites(entry: Entry) -> str:
 
 def checksums(entry: Entry) -> str | None:
     """Return the checksums of a file: ``adler32:03da0195 md5:...``; None where none is known."""
-    known = (("adler32", entry.adler32), ("md5", entry.md5))
-    return " ".join(f"{algorithm}:{value}" for algorithm, value in known if value) or None
+    adler32 = f"adler32:{entry.adler32}" if entry.adler32 else ""
+    md5 = f"md5:{entry.md5}" if entry.md5 else ""
+    return f"{adler32} {md5}".strip() or None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from datalink.core import services
 from datalink.core.access import Access
@@ -74,6 +75,7 @@ class RowMaker:
         self._described: set[str] = set()
         self._new_services: list[ServiceDescriptor] = []
         self._replica_term = addresses.term(REPLICA)
+        self._workers = tuple(_workers(offers, addresses))
 
     def new_services(self) -> tuple[ServiceDescriptor, ...]:
         """Return the descriptors to which the rows made since the last call are the first to refer."""
@@ -91,7 +93,9 @@ class RowMaker:
         common = self._common(identifier, known)
         replicas = self._nearness.order(entry.replicas)
         rows = [self._this(common, known, replicas)]
-        rows += [self._replica(common, entry.did, replica) for replica in replicas]
+        # Whoever may not read the file is not told where others have it, who may not ask who reads.
+        told = replicas if common.link_authorized else [one for one in replicas if one.path or not one.online]
+        rows += [self._replica(common, entry.did, replica) for replica in told]
         if self._offers.cutouts is not None and rows[0].access_url is not None and _can_be_cut(known):
             rows.append(self._cutout(common, known))
         rows += self._work(identifier)
@@ -117,13 +121,14 @@ class RowMaker:
     def _common(self, identifier: str, known: Known) -> Link:
         """Return what the rows of all copies of a file have in common."""
         entry, product_type = known.entry, known.product_type
+        embargoed = self._access.embargoed(known)
         return Link(
             id=identifier,
             content_type=entry.media_type,
             content_length=entry.size_bytes,
             content_qualifier=f"#{product_type}" if product_type in _PRODUCT_TYPES else None,
-            link_auth="true" if self._access.embargoed(known) else "false",
-            link_authorized=self._access.may_read(known),
+            link_auth="true" if embargoed else "false",
+            link_authorized=not embargoed or self._access.may_read(known),
             checksum=checksums(entry),
         )
 
@@ -172,27 +177,10 @@ class RowMaker:
 
     def _work(self, identifier: str) -> Iterator[Link]:
         """Yield the rows of what brings the file elsewhere, and of what runs next to it."""
-        offers = self._offers
-        if offers.jobs is not None:
-            if self._is_new(services.STAGING):
-                self._new_services.append(services.staging_service(offers.jobs, offers.sites))
-            yield Link(
-                id=identifier,
-                service_def=services.STAGING,
-                description="Brings it to a storage site for a time",
-                semantics=self._addresses.term(STAGING),
-                content_type="text/xml",
-            )
-        if offers.planner is not None:
-            if self._is_new(services.COMPUTE):
-                self._new_services.append(services.compute_service(offers.planner))
-            yield Link(
-                id=identifier,
-                service_def=services.COMPUTE,
-                description="Where a task can run that needs it",
-                semantics=self._addresses.term(COMPUTE),
-                content_type="application/json",
-            )
+        for service, rest in self._workers:
+            if self._is_new(service.id):
+                self._new_services.append(service)
+            yield Link(identifier, *rest)
 
     def _is_new(self, service: str) -> bool:
         """Tell whether no row has referred to a service yet; from now on one has."""
@@ -232,6 +220,28 @@ class RowMaker:
             link_auth="false",
             link_authorized=True,
         )
+
+
+def _workers(offers: Offers, addresses: Addresses) -> Iterator[tuple[ServiceDescriptor, Sequence[Any]]]:
+    """Yield the services that work with any file: the descriptor, and the row without its identifier."""
+    if offers.jobs is not None:
+        row = Link(
+            id="",
+            service_def=services.STAGING,
+            description="Brings it to a storage site for a time",
+            semantics=addresses.term(STAGING),
+            content_type="text/xml",
+        )
+        yield services.staging_service(offers.jobs, offers.sites), row[1:]
+    if offers.planner is not None:
+        row = Link(
+            id="",
+            service_def=services.COMPUTE,
+            description="Where a task can run that needs it",
+            semantics=addresses.term(COMPUTE),
+            content_type="application/json",
+        )
+        yield services.compute_service(offers.planner), row[1:]
 
 
 def _can_be_cut(known: Known) -> bool:

@@ -162,6 +162,16 @@ def test_only_known_product_types_qualify_the_content(product: str, qualifier: s
     assert {row.content_qualifier for row in rows(entry)} == {qualifier}
 
 
+def test_the_addresses_of_an_embargoed_file_at_other_servers_are_not_told() -> None:
+    local = Replica(site="here", path=Path("/lake/a.fits"))
+    entry = replace(
+        with_replicas(local, TAPE, *a_file("a.fits", "paris").replicas), public_from=NOW + timedelta(days=1)
+    )
+    assert [row.site for row in rows(entry)] == [None, "here", None], "the tape has no address"
+    caller = Principal(subject="ana", groups=frozenset({"survey"}))
+    assert {row.site for row in rows(entry, caller=caller)} == {None, "here", "paris"}
+
+
 def test_groups_in_the_metadata_may_read_early_and_obscore_can_prolong_an_embargo() -> None:
     tomorrow = Observed(obs_release_date=NOW + timedelta(days=1))
     entry = replace(a_file(metadata={"read_groups": "a b"}), public_from=NOW - timedelta(days=1))
