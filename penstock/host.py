@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -226,6 +227,8 @@ async def serve(
         await runner.setup()
         try:
             await web.SockSite(runner, listener, backlog=BACKLOG).start()
+            gc.collect()
+            gc.freeze()  # what was opened lives as long as the process: the collector need not look at it again
             announce(settings.own_url, [service.path for service in chosen_services(names)])
             await stop.wait()
         finally:
