@@ -99,7 +99,7 @@ class DownloadHandlers:
         entry, size = found.entry, await self._courier.size_of(found)
         representation = Representation(
             size_bytes=size,
-            validator=entry.md5 or entry.adler32 or f"{entry.did}-{size:x}",
+            validator=entry.md5 or entry.adler32 or f"{entry.did}-{size:x}",  # a name stands for one content
             read=lambda start, stop: self._courier.stream(found, start, stop, size),
             media_type=entry.media_type,
             filename=filename(entry.did),

@@ -20,6 +20,7 @@ from datalink.core.digests import WANTED, contradiction
 from datalink.core.replicas import can_be_streamed
 from datalink.ports import Opened, UnreadableReplica
 from datalink.settings import StorageHost
+from penstock.auth.addresses import is_protected
 from penstock.edge.files import read_span
 from penstock.lake.port import Entry, Replica
 from penstock.outbound import FetchError, get_following, public_socket, reason_of
@@ -80,7 +81,7 @@ class LakeStorage:
     async def _answer(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         async def ask(url: str) -> aiohttp.ClientResponse:
             host = self._hosts.get(urlsplit(url).netloc.lower())
-            token = await _token(host)
+            token = await _token(host, url)
             session = self._public if host is None else self._trusted
             return await session.get(url, headers={**headers, **token}, allow_redirects=False)
 
@@ -103,10 +104,12 @@ def _session(timeout: aiohttp.ClientTimeout, *, public_only: bool) -> aiohttp.Cl
     )
 
 
-async def _token(host: StorageHost | None) -> dict[str, str]:
+async def _token(host: StorageHost | None, url: str) -> dict[str, str]:
     """Return the header with the token of a host, as it is in its file now: tokens are renewed there."""
     if host is None or host.token_file is None:
         return {}
+    if not is_protected(url):
+        raise UnreadableReplica("its storage wants a token, which goes over https only")
     try:
         token = (await asyncio.to_thread(host.token_file.read_text)).strip()
     except (OSError, ValueError) as error:

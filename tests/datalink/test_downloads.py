@@ -19,6 +19,9 @@ from aiohttp.test_utils import TestClient
 from aiohttp.test_utils import TestServer as Listening
 
 from datalink.app import service
+from datalink.ports import UnreadableReplica
+from datalink.settings import StorageHost
+from datalink.storage import LakeStorage
 from penstock.lake.port import Did, DidType, Entry, Medium, Replica
 from tests.datalink import storages
 from tests.datalink.builders import NOW, MemoryLake, a_file, mounted, resources
@@ -244,6 +247,15 @@ async def test_the_token_of_a_storage_goes_to_that_storage_and_nowhere_else(
     status, body = await fetched(client)
     assert (status, b"the token for its storage cannot be read" in body) == (503, True)
     await server.close()
+
+
+async def test_a_token_never_travels_in_clear(tmp_path: Path) -> None:
+    host = StorageHost(host="dav.example.org", token_file=tmp_path / "token")
+    replica = Replica(site="dav", url="dav://dav.example.org/a.fits")
+    async with LakeStorage([host]) as storage:
+        with pytest.raises(UnreadableReplica, match="over https only"):
+            async with storage.open(a_file(), replica):
+                pass
 
 
 async def test_webdav_is_read_as_http(behind: Behind, stubs: list[tuple[StubStorage, Listening]]) -> None:
