@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from datalink.callers import Callers, OffersAt
+from datalink.compose import link_service
 from datalink.core.description import TEXT, TITLE, capabilities
-from datalink.service import LinkService
+from datalink.courier import Courier
+from datalink.downloads import DownloadHandlers
+from datalink.offers import offers_of
 from datalink.settings import DataLinkSettings
+from datalink.storage import LakeStorage
 from datalink.web import DataLinkHandlers
 from penstock.auth.opening import security_methods
 from penstock.edge.app import new_service_app
@@ -21,10 +26,22 @@ PATH = "/datalink"
 async def open_datalink(resources: Resources) -> web.Application:
     """Return the application over the lake of the process."""
     settings = resources.settings.section(DataLinkSettings)
-    links = LinkService(resources.lake, settings, resources.settings.authority)
-    handlers = DataLinkHandlers(resources, links, PATH)
+    return await open_for(resources, offers_of(resources, settings))
+
+
+async def open_for(resources: Resources, offers: OffersAt) -> web.Application:
+    """Return the application over the lake of the process, whose links lead to the services in `offers`."""
+    settings = resources.settings.section(DataLinkSettings)
+    storage = LakeStorage(
+        settings.storage, allow_private=resources.settings.allow_private_addresses, idle_s=settings.storage_idle_s
+    )
+    await resources.stack.enter_async_context(storage)
+    links = link_service(resources)
+    callers = Callers(resources, settings, PATH, offers)
+    handlers = DataLinkHandlers(links, callers, PATH)
     app = new_service_app(handlers.render_error)
     handlers.add_routes(app)
+    DownloadHandlers(links, Courier(storage, settings.avoid_s), callers, settings.delivery).add_routes(app)
     started, methods = resources.clock(), security_methods(resources.settings)
 
     async def availability() -> Availability:

@@ -3,48 +3,75 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from datalink.core.access import Access
 from datalink.core.faults import Fault, fault_of
-from datalink.core.links import (
-    Addresses,
-    Link,
-    best,
-    failed,
-    links_of_collection,
-    links_of_file,
-    may_read,
-    why_not,
-)
+from datalink.core.known import Known
+from datalink.core.links import Addresses, Link, failed
 from datalink.core.nearest import Hint, Nearness
+from datalink.core.replicas import Delivery, usable, why_not
+from datalink.core.rows import Members, RowMaker
+from datalink.core.services import Offers
+from datalink.facts import Facts
 from datalink.settings import DataLinkSettings
-from penstock.auth.principal import Principal
-from penstock.dali.errors import Forbidden, NotFound, ServiceError, ServiceUnavailable, UsageError
+from penstock.auth.principal import Principal, refusal
+from penstock.dali.errors import Forbidden, NotFound, ServiceError, ServiceUnavailable, TooLarge, UsageError
 from penstock.ivoid import lake_did
-from penstock.lake.port import DataLake, Did, DidType, Entry, Replica
+from penstock.lake.port import Did, DidType, Entry, Medium, Replica
+from penstock.votable.document import ServiceDescriptor
 
 RETRY_AFTER_S = 10
+OWN_CUTOUTS = 50
+"""How many files of one answer have a descriptor of cut-outs with their own limits: each takes 2.5 kB."""
+
+
+NO_OFFERS = Offers()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """One request's circumstances: who asks, when, from where, and under which addresses."""
+    """One request's circumstances: who asks and when, from where, and under which addresses.
+
+    `network_site` is the site near the network that the request comes from, if the deployment knows; it counts where
+    the caller gives no hint. `page` is that of the members of a dataset or container.
+    """
 
     principal: Principal
     now: datetime
     hint: Hint
     addresses: Addresses
+    offers: Offers = NO_OFFERS
+    network_site: str | None = None
+    page: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The rows of one ID, and the descriptors to which they are the first to refer."""
+
+    links: tuple[Link, ...]
+    services: tuple[ServiceDescriptor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A file that the caller may read, and its replicas, the best first."""
+    """A file that the caller may read, and its replicas that can be had now, the best first."""
 
     entry: Entry
     replicas: tuple[Replica, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """The files of a dataset or container, and those that cannot be given, with the reason."""
+
+    files: Sequence[Found]
+    left_out: Sequence[tuple[Did, str]]
 
 
 class Patience:
@@ -87,25 +114,28 @@ class LinkService:
 
     Parameters
     ----------
-    lake
-        The lake.
+    facts
+        What the lake and ObsCore know.
     settings
         Limits and deadline.
     authority
         The naming authority of the deployment's publisher DIDs.
+    sign_in
+        Whether an anonymous caller could say who they are.
     """
 
-    def __init__(self, lake: DataLake, settings: DataLinkSettings, authority: str) -> None:
-        self._lake = lake
+    def __init__(self, facts: Facts, settings: DataLinkSettings, authority: str, *, sign_in: bool = False) -> None:
+        self._facts = facts
         self._settings = settings
         self._authority = authority
+        self._sign_in = sign_in
 
     def within_limit(self, identifiers: Iterable[str]) -> tuple[tuple[str, ...], bool]:
         """Return each ID once, in order, up to the limit; and whether there were more (DataLink 1.1 s2.1.1)."""
         unique = tuple(dict.fromkeys(identifiers))
         return unique[: self._settings.max_ids], len(unique) > self._settings.max_ids
 
-    async def links(self, identifiers: Sequence[str], caller: Caller) -> AsyncIterator[tuple[Link, ...]]:
+    async def links(self, identifiers: Sequence[str], caller: Caller) -> AsyncIterator[Answered]:
         """Yield all rows of each ID, in the order of the IDs; an ID that fails has a row that says why.
 
         Raises
@@ -117,62 +147,43 @@ class LinkService:
         wanted = dict.fromkeys(did for did in dids.values() if isinstance(did, Did))
         patience = Patience(self._settings.deadline_s)
         try:
-            nearness = await self._nearness(caller.hint, patience)
-            entries = await self._resolve(tuple(wanted), caller.principal, patience)
+            maker = await self._maker(caller, patience)
+            found = await self._resolve(tuple(wanted), caller.principal, patience)
         except ServiceUnavailable as error:
             for identifier, did in dids.items():
-                yield (self._failed(identifier, did if isinstance(did, ServiceError) else error),)
+                yield _failed(identifier, did if isinstance(did, ServiceError) else error)
             return
         for identifier, did in dids.items():
             if isinstance(did, ServiceError):
-                yield (self._failed(identifier, did),)
-            elif (entry := entries.get(did)) is None:
-                yield (failed(identifier, Fault.NOT_FOUND, f"the lake knows no {did}"),)
+                yield _failed(identifier, did)
+            elif (known := found.get(did)) is None:
+                yield _failed(identifier, NotFound(f"the lake knows no {did}"))
+            elif known.entry.type is DidType.FILE:
+                yield Answered(links=maker.of_file(identifier, known), services=maker.new_services())
             else:
-                yield await self._links_of(identifier, entry, nearness=nearness, caller=caller, patience=patience)
+                yield await self._of_collection(identifier, known, maker=maker, caller=caller, patience=patience)
 
     async def find(self, did: Did, caller: Caller) -> Found:
-        """Return a file and its replicas, the best first.
+        """Return a file and its replicas that can be had now, the best first.
 
         Raises
         ------
         NotFound
-            The lake does not know the file.
-        Forbidden
+            The lake does not know the file, or no site holds a replica.
+        Forbidden, AuthenticationRequired
             It is under embargo for this caller.
         ServiceUnavailable
-            The lake does not answer in time.
+            The lake does not answer in time, or no replica can be read over HTTP now.
         """
-        patience = Patience(self._settings.deadline_s)
-        nearness = await self._nearness(caller.hint, patience)
-        entry = (await self._resolve([did], caller.principal, patience)).get(did)
-        if entry is None:
-            raise NotFound(f"The lake knows no {did}.")
-        if entry.type is not DidType.FILE:
-            raise NotFound(f"{did} is a {entry.type.lower()}, not a file: {caller.addresses.links_of(did)} lists it.")
-        if not may_read(entry, caller.principal, caller.now):
-            raise Forbidden(f"{did} is under embargo until {entry.public_from:%Y-%m-%dT%H:%M:%SZ}.")
-        return Found(entry=entry, replicas=nearness.order(entry.replicas))
-
-    async def best(self, did: Did, caller: Caller) -> tuple[Found, Replica]:
-        """Return a file and the replica that serves the caller best (see `find` for more errors).
-
-        Raises
-        ------
-        NotFound
-            No site holds a replica.
-        ServiceUnavailable
-            No replica can be read over HTTP now.
-        """
-        found = await self.find(did, caller)
-        replica = best(found.replicas)
-        if replica is None:
-            fault, text = why_not(found.entry)
+        known, replicas = await self._file(did, caller)
+        found = usable(replicas, self._settings.delivery)
+        if not found:
+            fault, text = why_not(known.entry)
             sentence = text[0].upper() + text[1:] + "."
             raise NotFound(sentence) if fault is Fault.NOT_FOUND else ServiceUnavailable(sentence)
-        return found, replica
+        return Found(entry=known.entry, replicas=found)
 
-    async def replica(self, site: str, did: Did, caller: Caller) -> tuple[Found, Replica]:
+    async def replica(self, site: str, did: Did, caller: Caller) -> tuple[Entry, Replica]:
         """Return a file and its replica at a site, which this process can read (see `find` for more errors).
 
         Raises
@@ -182,22 +193,63 @@ class LinkService:
         ServiceUnavailable
             It cannot be read now.
         """
-        found = await self.find(did, caller)
-        replica = next((one for one in found.replicas if one.site == site and one.path is not None), None)
+        known, replicas = await self._file(did, caller)
+        replica = next((one for one in replicas if one.site == site and one.path is not None), None)
         if replica is None:
             raise NotFound(f"There is no replica of {did} to be had here for the site {site[:80]}.")
         if not replica.online:
             raise ServiceUnavailable(f"The replica of {did} at {site} cannot be read now.")
-        return found, replica
+        return known.entry, replica
+
+    async def collection(self, did: Did, caller: Caller) -> Collected:
+        """Return all files below a dataset or container, each once, though containers may hold each other.
+
+        Raises
+        ------
+        NotFound
+            The lake does not know it, or it is a file.
+        TooLarge
+            It has more files than go into one package.
+        ServiceUnavailable
+            The lake does not answer in time.
+        """
+        patience = Patience(self._settings.deadline_s)
+        nearness = await self._nearness(caller, patience)
+        first = (await self._resolve([did], caller.principal, patience)).get(did)
+        if first is None or first.entry.type is DidType.FILE:
+            raise NotFound(f"{did} is no dataset or container of this lake.")
+        files: list[Found] = []
+        left_out: list[tuple[Did, str]] = []
+        seen, waiting = {did}, deque([did])
+        while waiting:
+            members = await self._all_members(waiting.popleft(), caller, patience)
+            new = [member for member in dict.fromkeys(members) if member not in seen]
+            seen.update(new)
+            if len(seen) > self._settings.max_package_files:
+                raise TooLarge(f"{did} has more than {self._settings.max_package_files} members.")
+            found = await self._resolve(new, caller.principal, patience)
+            for member in new:
+                known = found.get(member)
+                if known is not None and known.entry.type is not DidType.FILE:
+                    waiting.append(member)
+                elif reason := self._why_left_out(known, caller):
+                    left_out.append((member, reason))
+                elif known is not None:
+                    replicas = usable(nearness.order(known.entry.replicas), Delivery.PROXY)
+                    files.append(Found(entry=known.entry, replicas=replicas))
+        return Collected(files=files, left_out=left_out)
 
     async def problem(self) -> str | None:
         """Say what keeps the service from its work, None where nothing does."""
         try:
             async with Patience(self._settings.deadline_s).spent():
-                await self._lake.sites()
+                await self._facts.sites()
         except ServiceUnavailable as error:
             return error.message
         return None
+
+    def _access(self, caller: Caller) -> Access:
+        return Access(caller=caller.principal, now=caller.now, early=self._settings.early_access)
 
     def _read(self, identifier: str) -> Did | UsageError:
         try:
@@ -205,46 +257,95 @@ class LinkService:
         except UsageError as error:
             return error
 
-    @staticmethod
-    def _failed(identifier: str, error: ServiceError) -> Link:
-        return failed(identifier, fault_of(error), error.message)
+    async def _maker(self, caller: Caller, patience: Patience) -> RowMaker:
+        nearness = await self._nearness(caller, patience)
+        offers = caller.offers
+        if offers.jobs is not None:
+            async with patience.spent():
+                sites = await self._facts.sites()
+            offers = replace(offers, sites=tuple(site.name for site in sites if site.medium is Medium.DISK))
+        return RowMaker(
+            addresses=caller.addresses,
+            nearness=nearness,
+            access=self._access(caller),
+            offers=offers,
+            delivery=self._settings.delivery,
+            own_cutouts=OWN_CUTOUTS,
+        )
 
-    async def _nearness(self, hint: Hint, patience: Patience) -> Nearness:
-        if not hint:
-            return Nearness(hint)
+    async def _nearness(self, caller: Caller, patience: Patience) -> Nearness:
+        if not caller.hint and caller.network_site is None:
+            return Nearness(caller.hint)
         async with patience.spent():
-            return Nearness(hint, await self._lake.sites())
+            sites = await self._facts.sites()
+        if caller.hint:
+            return Nearness(caller.hint, sites)
+        known = any(site.name == caller.network_site for site in sites)
+        return Nearness(Hint(site=caller.network_site) if known else caller.hint, sites)
 
-    async def _resolve(self, dids: Sequence[Did], principal: Principal, patience: Patience) -> Mapping[Did, Entry]:
+    async def _resolve(self, dids: Sequence[Did], principal: Principal, patience: Patience) -> Mapping[Did, Known]:
         if not dids:
             return {}
         async with patience.spent():
-            return await self._lake.resolve(dids, caller=principal)
+            return await self._facts.resolve(dids, principal)
 
-    async def _links_of(
-        self, identifier: str, entry: Entry, *, nearness: Nearness, caller: Caller, patience: Patience
-    ) -> tuple[Link, ...]:
-        if entry.type is DidType.FILE:
-            return links_of_file(
-                identifier,
-                entry,
-                addresses=caller.addresses,
-                nearness=nearness,
-                caller=caller.principal,
-                now=caller.now,
-            )
+    async def _file(self, did: Did, caller: Caller) -> tuple[Known, tuple[Replica, ...]]:
+        patience = Patience(self._settings.deadline_s)
+        nearness = await self._nearness(caller, patience)
+        known = (await self._resolve([did], caller.principal, patience)).get(did)
+        if known is None:
+            raise NotFound(f"The lake knows no {did}.")
+        if known.entry.type is not DidType.FILE:
+            kind = known.entry.type.lower()
+            raise NotFound(f"{did} is a {kind}, not a file: {caller.addresses.links_of(did)} lists it.")
+        if not self._access(caller).may_read(known):
+            message = f"{did} is under embargo until {known.public_from:%Y-%m-%dT%H:%M:%SZ}."
+            raise refusal(caller.principal, message) if self._sign_in else Forbidden(message)
+        return known, nearness.order(known.entry.replicas)
+
+    def _why_left_out(self, known: Known | None, caller: Caller) -> str | None:
+        """Say why a file does not go into a package, None where it does."""
+        if known is None:
+            return "the lake does not know it"
+        if not self._access(caller).may_read(known):
+            return "it is under embargo"
+        if not usable(known.entry.replicas, Delivery.PROXY):
+            return why_not(known.entry)[1]
+        return None if known.entry.size_bytes is not None else "its size is not known"
+
+    async def _of_collection(
+        self, identifier: str, known: Known, *, maker: RowMaker, caller: Caller, patience: Patience
+    ) -> Answered:
         try:
-            members, complete = await self._members(entry.did, caller.principal, patience)
+            members = await self._page(known.entry.did, caller, patience)
         except ServiceError as error:
-            return (self._failed(identifier, error),)
-        rows = links_of_collection(identifier, entry.did, members, addresses=caller.addresses, complete=complete)
-        return tuple(rows)
+            return _failed(identifier, error)
+        links = maker.of_collection(identifier, known, members)
+        return Answered(links=links, services=maker.new_services())
 
-    async def _members(self, did: Did, principal: Principal, patience: Patience) -> tuple[list[Did], bool]:
+    async def _page(self, did: Did, caller: Caller, patience: Patience) -> Members:
+        start = (caller.page - 1) * self._settings.max_members
+        stop = start + self._settings.max_members
+        dids: list[Did] = []
+        number = 0
+        async with patience.spent():
+            async for member in self._facts.content(did, caller=caller.principal):
+                if number == stop:
+                    return Members(dids=dids, page=caller.page, last=False)
+                if number >= start:
+                    dids.append(member)
+                number += 1
+        return Members(dids=dids, page=caller.page)
+
+    async def _all_members(self, did: Did, caller: Caller, patience: Patience) -> list[Did]:
         members: list[Did] = []
         async with patience.spent():
-            async for member in self._lake.content(did, caller=principal):
-                if len(members) == self._settings.max_members:
-                    return members, False
+            async for member in self._facts.content(did, caller=caller.principal):
                 members.append(member)
-        return members, True
+                if len(members) > self._settings.max_package_files:
+                    raise TooLarge(f"{did} has more than {self._settings.max_package_files} members.")
+        return members
+
+
+def _failed(identifier: str, error: ServiceError) -> Answered:
+    return Answered(links=(failed(identifier, fault_of(error), error.message),))

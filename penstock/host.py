@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 
@@ -46,8 +47,12 @@ log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def open_resources(settings: Settings, *, migrate: bool = True) -> AsyncIterator[Resources]:
+async def open_resources(
+    settings: Settings, *, migrate: bool = True, served: Iterable[str] = ()
+) -> AsyncIterator[Resources]:
     """Open what the services of a process share; the process of a job need not migrate the database first.
+
+    `served` are the names of the services that the process will serve.
 
     Raises
     ------
@@ -69,6 +74,7 @@ async def open_resources(settings: Settings, *, migrate: bool = True) -> AsyncIt
             readiness=readiness,
             stack=stack,
             schemas=published_schemas(),
+            served=frozenset(served),
         )
 
 
@@ -102,7 +108,7 @@ async def open_host(settings: Settings, names: Sequence[str] = ()) -> AsyncItera
         A name is not an installed service, or a setting does not fit the world.
     """
     services = chosen_services(names)
-    async with open_resources(settings) as resources:
+    async with open_resources(settings, served=[service.name for service in services]) as resources:
         metrics = Metrics()
         root = new_service_app(negotiated_error)
         root.middlewares.insert(0, metrics.middleware)
@@ -221,6 +227,8 @@ async def serve(
         await runner.setup()
         try:
             await web.SockSite(runner, listener, backlog=BACKLOG).start()
+            gc.collect()
+            gc.freeze()  # what was opened lives as long as the process: the collector need not look at it again
             announce(settings.own_url, [service.path for service in chosen_services(names)])
             await stop.wait()
         finally:

@@ -9,6 +9,7 @@ say so (setting ``allow_private_addresses``).
 from __future__ import annotations
 
 import socket
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
@@ -26,6 +27,9 @@ class FetchError(Exception):
 class PrivateAddress(OSError):
     """A connection would lead to an address that is not public."""
 
+
+Ask = Callable[[str], Awaitable[aiohttp.ClientResponse]]
+"""Sends a GET for a URL and returns the answer, a redirect included."""
 
 AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 """An address as `socket.getaddrinfo` tells it."""
@@ -57,7 +61,7 @@ class Outbound:
             It cannot be had, must not be, or is larger than `max_bytes`.
         """
         try:
-            async with self._session() as session, await self._followed(session, url) as response:
+            async with self._session() as session, await get_following(_asking(session), url) as response:
                 if response.status != 200:
                     raise FetchError(f"{_shown(url)} answers {response.status}")
                 size = 0
@@ -69,7 +73,7 @@ class Outbound:
         except TimeoutError as error:
             raise FetchError(f"{_shown(url)} does not answer in time") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise FetchError(f"{_shown(url)} cannot be read: {_reason(error)}") from error
+            raise FetchError(f"{_shown(url)} cannot be read: {reason_of(error)}") from error
 
     def _session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -78,16 +82,33 @@ class Outbound:
             timeout=self._timeout,
         )
 
-    async def _followed(self, session: aiohttp.ClientSession, url: str) -> aiohttp.ClientResponse:
-        for _ in range(_MOST_REDIRECTS + 1):
-            _check(url)
-            response = await session.get(url, allow_redirects=False)
-            location = response.headers.get("Location")
-            if response.status not in _REDIRECTS or location is None:
-                return response
-            response.close()
-            url = urljoin(url, location)
-        raise FetchError(f"{_shown(url)} is reached by more than {_MOST_REDIRECTS} redirects")
+
+def _asking(session: aiohttp.ClientSession) -> Ask:
+    async def ask(url: str) -> aiohttp.ClientResponse:
+        return await session.get(url, allow_redirects=False)
+
+    return ask
+
+
+async def get_following(ask: Ask, url: str) -> aiohttp.ClientResponse:
+    """Return the answer at a URL, or where it leads.
+
+    `ask` sends one request without following it, for each URL that has been found to be one of HTTP.
+
+    Raises
+    ------
+    FetchError
+        A URL is none of HTTP, or there are too many.
+    """
+    for _ in range(_MOST_REDIRECTS + 1):
+        _check(url)
+        response = await ask(url)
+        location = response.headers.get("Location")
+        if response.status not in _REDIRECTS or location is None:
+            return response
+        response.close()
+        url = urljoin(url, location)
+    raise FetchError(f"{_shown(url)} is reached by more than {_MOST_REDIRECTS} redirects")
 
 
 def _check(url: str) -> None:
@@ -137,5 +158,6 @@ def _shown(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()[:200]
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return why something could not be fetched, in one line."""
     return (str(refused_address(error) or error) or type(error).__name__).splitlines()[0][:200]

@@ -41,7 +41,8 @@ class Shared(Generic[T]):
 class Resources:
     """What the services of one process share; opened before any of them and closed after all.
 
-    `schemas` are the tables that packages offer to TAP (entry points ``penstock.tap_tables``).
+    `schemas` are the tables that packages offer to TAP (entry points ``penstock.tap_tables``); `served` are the
+    names of the services of this process, none in a worker.
     """
 
     settings: Settings
@@ -53,6 +54,7 @@ class Resources:
     readiness: Readiness
     stack: AsyncExitStack
     schemas: Sequence[Schema]
+    served: frozenset[str] = frozenset()
     _shared: dict[str, Any] = field(default_factory=dict)
 
     async def shared(self, what: Shared[T]) -> T:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from lxml import etree
+
 from conformance.bench import Bench
 from conformance.client import Reply, Request
 from conformance.documents import VOTable, succeeded, valid, votable
@@ -23,6 +25,14 @@ FIELDS = {
     "content_type": "meta.code.mime",
     "content_length": "phys.size;meta.file",
 }
+# name: datatype of the fields that may be there (DataLink 1.1 s3.2)
+OPTIONAL = {
+    "content_qualifier": "char",
+    "local_semantics": "char",
+    "link_auth": "char",
+    "link_authorized": "boolean",
+}
+LINK_AUTH = ("false", "optional", "true")
 FAULTS = ("NotFoundFault", "UsageFault", "TransientFault", "FatalFault", "DefaultFault")
 VOCABULARY = "http://www.ivoa.net/rdf/datalink/core"
 # The terms of http://www.ivoa.net/rdf/datalink/core
@@ -107,6 +117,14 @@ async def fields(bench: Bench) -> None:
     length = found["content_length"]
     require(length.datatype == "long", f"content_length has the datatype {length.datatype} instead of long")
     require(length.unit == "byte", f"content_length has the unit {length.unit!r} instead of 'byte'")
+
+
+@check("datalink.optional-fields", "3.2")
+async def optional_fields(bench: Bench) -> None:
+    """Of the four fields that may be there each has its datatype (DataLink 1.1 s3.2)."""
+    for one in votable(await _sample(bench)).fields:
+        due = OPTIONAL.get(one.name, one.datatype)
+        require(one.datatype == due, f"{one.name} has the datatype {one.datatype} instead of {due}")
 
 
 @check("datalink.tabledata", "3.3.1")
@@ -196,6 +214,56 @@ async def content_length(bench: Bench) -> None:
     found = await links(bench, known_id(bench))
     wrong = [text for text in found.column("content_length") if text.strip() and not text.strip().isdigit()]
     require(not wrong, f"content_length has the values {wrong[:3]}")
+
+
+@check("datalink.content-qualifier", "3.2.9")
+async def content_qualifier(bench: Bench) -> None:
+    """A content_qualifier is a term of the vocabulary of product types or another URI (DataLink 1.1 s3.2.9)."""
+    for text in _optional(await links(bench, known_id(bench)), "content_qualifier"):
+        require(text.startswith("#") or urlsplit(text).scheme, f"the content_qualifier {text!r} is no term and no URI")
+
+
+@check("datalink.link-auth", "3.2.11")
+async def link_auth(bench: Bench) -> None:
+    """A link_auth is false, optional or true (DataLink 1.1 s3.2.11)."""
+    for text in _optional(await links(bench, known_id(bench)), "link_auth"):
+        require(text in LINK_AUTH, f"link_auth has the value {text!r}")
+
+
+@check("datalink.descriptor-url", "4.1")
+async def descriptor_url(bench: Bench) -> None:
+    """The accessURL of a service descriptor is absolute (DataLink 1.1 s4.1)."""
+    for name, descriptor in _descriptors(await links(bench, known_id(bench))):
+        for param in descriptor.iterfind("{*}PARAM[@name='accessURL']"):
+            url = param.get("value", "")
+            require(urlsplit(url).netloc, f"the accessURL {url!r} of {name} is not absolute")
+
+
+@check("datalink.descriptor-inputs", "4.2")
+async def descriptor_inputs(bench: Bench) -> None:
+    """An input that takes its values from rows refers to a FIELD, and has no value itself (DataLink 1.1 s4.2)."""
+    found = await links(bench, known_id(bench))
+    columns = {one.get("ID") for one in found.root.iter("{*}FIELD")} - {None}
+    for name, descriptor in _descriptors(found):
+        for param in descriptor.iterfind("{*}GROUP[@name='inputParams']/{*}PARAM"):
+            told, ref = f"{param.get('name')} of {name}", param.get("ref")
+            require(ref is None or ref in columns, f"{told} refers to {ref}, which is the ID of no FIELD")
+            require(ref is None or not param.get("value"), f"{told} has both a ref and a value")
+
+
+def _optional(found: VOTable, name: str) -> list[str]:
+    """Return what stands in a column that may be missing."""
+    if name not in found.names():
+        raise NotApplicable(f"there is no column {name}")
+    return [text.strip() for text in found.column(name) if text.strip()]
+
+
+def _descriptors(found: VOTable) -> list[tuple[str, etree._Element]]:
+    """Return the service descriptors of a document with what they are called."""
+    meta = [one for one in found.root.iter("{*}RESOURCE") if (one.get("utype") or "").startswith("adhoc:")]
+    if not meta:
+        raise NotApplicable("there is no service descriptor")
+    return [(one.get("ID") or one.get("name") or "a descriptor", one) for one in meta]
 
 
 @check("datalink.no-id", "2.1.1")

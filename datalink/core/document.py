@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
-from operator import attrgetter
 
-from datalink.core.links import FIELDS, STANDARD_ID, Addresses, Link
+from datalink.core.links import FIELDS, STANDARD_ID, Addresses
 from penstock.dali.formats import DATALINK_TYPE
 from penstock.votable.document import (
     Document,
+    Frame,
     Info,
     Param,
     QueryStatus,
     Serialization,
     ServiceDescriptor,
-    header_and_footer,
 )
 
-row_of = attrgetter(*Link.__dataclass_fields__)
-"""Gives the values of a link in the order of the columns."""
+INFOS = (Info(name="standardID", value=STANDARD_ID),)
 
 
 def _param(name: str, value: str) -> Param:
@@ -57,6 +56,12 @@ INPUTS = (
         maximum="360",
         description="Geographic longitude of the caller, an alternative to SITE",
     ),
+    Param(
+        name="PAGE",
+        datatype="int",
+        minimum="1",
+        description="Which page of the members of a dataset or container is listed; the first if not given",
+    ),
 )
 
 
@@ -76,17 +81,26 @@ def links_document(addresses: Addresses) -> Document:
     )
     return Document(
         fields=FIELDS,
-        infos=(Info(name="standardID", value=STANDARD_ID),),
         table_description="Links of the identifiers that were asked for",
         services=(this,),
     )
 
 
 @lru_cache(maxsize=16)
-def frame(addresses: Addresses, *, overflow: bool) -> tuple[bytes, bytes]:
-    """Return the document before and after its rows, which are TABLEDATA (DataLink 1.1 s3.3.1).
+def frame_of(addresses: Addresses) -> Frame:
+    """Return what surrounds the rows, which are TABLEDATA (DataLink 1.1 s3.3.1).
 
     It is the same for every call under one address, and making it takes longer than the rows of one ID.
     """
+    return Frame(links_document(addresses), Serialization.TABLEDATA)
+
+
+def header_of(addresses: Addresses) -> bytes:
+    """Return the document before its rows."""
+    return frame_of(addresses).header(INFOS)
+
+
+def footer_of(addresses: Addresses, services: Iterable[ServiceDescriptor], *, overflow: bool) -> bytes:
+    """Return the document after its rows, with the services to which they led."""
     trailing = (Info(name="QUERY_STATUS", value=QueryStatus.OVERFLOW),) if overflow else ()
-    return header_and_footer(links_document(addresses), Serialization.TABLEDATA, trailing)
+    return frame_of(addresses).footer(trailing, services)

@@ -1,17 +1,21 @@
 """Which replica is nearest to the caller.
 
 A caller may say where they are, by the name of a storage site or by coordinates; both parameters are our own
-extensions (``SITE``; ``LAT`` and ``LON`` in degrees). Replicas are then ordered by what can be read now, by distance,
-and by the name of the site, so that the same question always gets the same order.
+extensions (``SITE``; ``LAT`` and ``LON`` in degrees). Of one who does not, the deployment may know by the network that
+the request comes from (setting ``site_by_network``). Replicas are then ordered by what can be read now, by distance,
+by how many clients speak their protocol, and by the name of the site, so that the same question always gets the same
+order.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Self
 
+from datalink.core.replicas import scheme_of
 from penstock.dali.errors import UsageError
 from penstock.dali.params import Parameters
 from penstock.dali.values import parse_float
@@ -22,6 +26,8 @@ Place = tuple[float, float]
 
 EARTH_RADIUS_KM = 6371.0
 _SHOWN_SITES = 20
+_SCHEMES = ("file", "https", "http", "davs", "dav", "root", "roots", "xroot", "s3", "s3s", "gsiftp", "srm")
+_RANKS = {scheme: rank for rank, scheme in enumerate(_SCHEMES)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +86,25 @@ class Nearness:
                 name: great_circle_km(here, place) for name, place in places.items() if here and place
             }
 
-    def order(self, replicas: Iterable[Replica]) -> tuple[Replica, ...]:
-        """Return the replicas: readable ones first, then the nearest first, then by the name of the site."""
-        return tuple(sorted(replicas, key=self._key))
+    def order(self, replicas: Sequence[Replica]) -> tuple[Replica, ...]:
+        """Return the replicas: readable ones first, then the nearest first, then by protocol and name of the site."""
+        return tuple(sorted(replicas, key=self._key)) if len(replicas) > 1 else tuple(replicas)
 
-    def _key(self, replica: Replica) -> tuple[bool, bool, float, str]:
+    def _key(self, replica: Replica) -> tuple[bool, bool, float, int, str]:
         distance_km = self._distances_km.get(replica.site, math.inf)
-        return (not replica.online, replica.site != self._home, distance_km, replica.site)
+        scheme = "file" if replica.path is not None else scheme_of(replica)
+        rank = _RANKS.get(scheme, len(_RANKS))
+        return (not replica.online, replica.site != self._home, distance_km, rank, replica.site)
+
+
+def site_of(address: str | None, site_by_network: Mapping[IPv4Network | IPv6Network, str]) -> str | None:
+    """Return the site of the smallest network that holds an address, None if there is none."""
+    if address is None or not site_by_network:
+        return None
+    ip = ip_address(address)
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    holding = [network for network in site_by_network if ip in network]
+    return site_by_network[max(holding, key=lambda network: network.prefixlen)] if holding else None
 
 
 def _degrees(params: Parameters, name: str, limit: float) -> float | None:

@@ -40,6 +40,14 @@ class Urls:
         """Return the absolute URL of a path of the host; the path begins with a slash."""
         return self.base(request) + path
 
+    def client_address(self, request: web.Request) -> str | None:
+        """Return the IP address of the caller; behind a trusted proxy, the one that the proxy tells."""
+        peer = _peer(request)
+        if peer is None or not self._from_trusted_proxy(request):
+            return peer
+        forwarded = _last(request, "X-Forwarded-For")
+        return forwarded if _is_address(forwarded) else peer
+
     def _forwarded(self, request: web.Request) -> str | None:
         if "X-Forwarded-Host" not in request.headers or not self._from_trusted_proxy(request):
             return None
@@ -53,12 +61,26 @@ class Urls:
         return f"{scheme if scheme in {'http', 'https'} else request.scheme}://{host}{prefix.rstrip('/')}"
 
     def _from_trusted_proxy(self, request: web.Request) -> bool:
-        peer = request.transport.get_extra_info("peername") if request.transport else None
-        if not isinstance(peer, (tuple, list)):
+        peer = _peer(request)
+        if peer is None:
             return False
-        address = ip_address(peer[0].partition("%")[0])
+        address = ip_address(peer)
         mapped = getattr(address, "ipv4_mapped", None)
         return any((mapped or address) in network for network in self._trusted_proxies)
+
+
+def _peer(request: web.Request) -> str | None:
+    """Return the IP address at the other end of the connection; None if it is no network's."""
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    return str(peer[0]).partition("%")[0] if isinstance(peer, (tuple, list)) else None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _last(request: web.Request, header: str) -> str:

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,6 +36,7 @@ _NAMESPACES: Any = {None: NAMESPACE}  # the stubs do not know a default namespac
 _CUT = ("rows", "here")
 _CUT_INFOS = ("infos", "here")
 _INFO_INDENT = "    "
+_END = b"</VOTABLE>"
 
 
 class QueryStatus(StrEnum):
@@ -150,9 +152,11 @@ class Frame:
         """Return the bytes before the rows."""
         return b"".join((self._before_infos, _info_lines(infos), self._after_infos))
 
-    def footer(self, trailing: tuple[Info, ...] = ()) -> bytes:
-        """Return the bytes after the rows."""
-        return b"".join((self._before_trailing, _info_lines(trailing), self._after_trailing))
+    def footer(self, trailing: tuple[Info, ...] = (), services: Iterable[ServiceDescriptor] = ()) -> bytes:
+        """Return the bytes after the rows; `services` are those that only the rows made known."""
+        before, end, rest = self._after_trailing.rpartition(_END)
+        more = map(_service_lines, services)
+        return b"".join((self._before_trailing, _info_lines(trailing), before, *more, end, rest))
 
 
 def error_document(message: str, *, infos: tuple[Info, ...] = (), version: Version = "1.4") -> bytes:
@@ -264,6 +268,14 @@ def _add_service(root: etree._Element, service: ServiceDescriptor) -> None:
         group = _child(resource, "GROUP", name="inputParams")
         for param in service.inputs:
             _add_param(group, param)
+
+
+def _service_lines(service: ServiceDescriptor) -> bytes:
+    """Write a service as it stands at the end of a document, where the namespace is declared above it."""
+    root = etree.Element("ROOT", nsmap=_NAMESPACES)
+    _add_service(root, service)
+    written = etree.tostring(root, encoding="UTF-8", pretty_print=True)
+    return written[written.index(b"  <RESOURCE") : written.rindex(b"</ROOT>")]
 
 
 def _add_param(parent: etree._Element, param: Param) -> None:

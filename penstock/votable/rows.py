@@ -28,24 +28,23 @@ def batch_from_rows(fields: tuple[Field, ...], rows: Iterable[Sequence[object]])
     InternalError
         A row is not as long as `fields`, or a value does not fit its field.
     """
-    cells: list[list[object]] = [[] for _ in fields]
-    for row in rows:
+    listed = list(rows)
+    for row in listed:
         if len(row) != len(fields):
             raise InternalError(f"A row of {len(row)} values was made for {len(fields)} columns.")
-        for column, value in zip(cells, row, strict=True):
-            column.append(value)
-    arrays = [_column(values, field) for values, field in zip(cells, fields, strict=True)]
+    columns = zip(*listed, strict=True) if listed else ((),) * len(fields)
+    arrays = [_column(values, field) for values, field in zip(columns, fields, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=fields_schema(fields))
 
 
-def _column(values: list[object], field: Field) -> pa.Array[Any]:
-    if field.datatype in TEXT_TYPES:
-        values = [_timestamp(value) if isinstance(value, datetime) else value for value in values]
+def _column(values: Sequence[object], field: Field) -> pa.Array[Any]:
     wanted, whole = arrow_type(field), cast("list[Any]", values)
     try:
         # Asked for integers, Arrow would cut fractions off; a cast refuses them.
-        return pa.array(whole).cast(wanted) if pa.types.is_integer(wanted) else pa.array(values, wanted)
+        return pa.array(whole).cast(wanted) if pa.types.is_integer(wanted) else pa.array(whole, wanted)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        if field.datatype in TEXT_TYPES and any(isinstance(value, datetime) for value in values):
+            return _column([_timestamp(value) if isinstance(value, datetime) else value for value in values], field)
         raise InternalError(f"Column {field.name!r} was given a value that is not {field.datatype}: {error}") from error
 
 

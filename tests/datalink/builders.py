@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import shutil
+import sqlite3
+import tempfile
 import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from aiohttp import web
 
-from penstock.auth.principal import AnonymousOnly, Principal
+from penstock.auth.principal import AnonymousOnly, Authenticator, Principal
 from penstock.dali.errors import ServiceUnavailable
 from penstock.db import Database
 from penstock.edge.health import Readiness
 from penstock.edge.urls import Urls
+from penstock.lake.catalogue import Catalogue
 from penstock.lake.port import DataLake, Did, Entry, Replica, Site
 from penstock.service import Resources, Service
 from penstock.settings import load_settings
@@ -91,28 +98,74 @@ def _replica(did: Did, site: str, content: bytes | None, at: Path | None) -> Rep
 
 
 def resources(
-    service: Service, lake: DataLake, db: Database | None = None, *, beside: Sequence[Service] = (), **section: Any
+    service: Service,
+    lake: DataLake,
+    db: Database | None = None,
+    *,
+    beside: Sequence[Service] = (),
+    authenticator: Authenticator | None = None,
+    **section: Any,
 ) -> Resources:
     """Return what a service is opened with.
 
-    `section` are the values of its own section of the settings; services `beside` it have theirs by default.
+    `section` are the values of its own section of the settings; services `beside` it have theirs by default, and are
+    served by the same process.
     """
     sections = {one.name: one.settings for one in (service, *beside) if one.settings}
     return Resources(
         settings=load_settings(sections, **{service.name: section} if section else {}),
-        db=db or Database("sqlite:////nonexistent/never-opened.db"),
+        db=db or empty_catalogue(),
         lake=lake,
         urls=Urls(None),
         clock=lambda: NOW,
-        authenticator=AnonymousOnly(),
+        authenticator=authenticator or AnonymousOnly(),
         readiness=Readiness(),
         stack=AsyncExitStack(),
         schemas=(),
+        served=frozenset(one.name for one in (service, *beside)),
     )
 
 
+def empty_catalogue() -> Database:
+    """Return a database with the tables of a lake, in which nothing is; it lies in a file of its own."""
+    handle, path = tempfile.mkstemp(suffix=".db")
+    os.close(handle)
+    shutil.copyfile(_template(), path)
+    return Database(f"sqlite:///{path}")
+
+
+@cache
+def _template() -> Path:
+    path = Path(tempfile.mkdtemp()) / "empty.db"
+    engine = sa.create_engine(f"sqlite:///{path}")
+    for table in (Catalogue.of("sqlite").obscore, Catalogue.of("sqlite").files):
+        table.metadata.create_all(engine)
+    engine.dispose()
+    return path
+
+
+def observe(db: Database, did: Did, **columns: Any) -> None:
+    """Write the row of a file into ObsCore."""
+    row = {"lake_did": str(did), "obs_publisher_did": f"ivo://x/lake?{did}", "obs_id": "1", "obs_collection": "demo"}
+    row |= {"calib_level": 2, **columns}
+    with closing(sqlite3.connect(db.url.database or "")) as connection, connection:
+        marks = ", ".join(f":{name}" for name in row)
+        connection.execute(f"INSERT INTO ivoa__obscore ({', '.join(row)}) VALUES ({marks})", row)
+
+
 async def mounted(service: Service, given: Resources) -> web.Application:
-    """Return an application with the service where the host mounts it."""
+    """Return an application with the service where the host mounts it; what it was given is closed with it."""
+    return ending(await service.open(given), service.path, given)
+
+
+def ending(opened: web.Application, path: str, given: Resources) -> web.Application:
+    """Return an application with a service at a path; at its end what the service was given is closed."""
+
+    async def close(_app: web.Application) -> None:
+        await given.stack.aclose()
+        await given.db.close()
+
     app = web.Application()
-    app.add_subapp(service.path, await service.open(given))
+    app.add_subapp(path, opened)
+    app.on_cleanup.append(close)
     return app

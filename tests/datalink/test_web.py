@@ -76,6 +76,7 @@ async def test_no_id_gives_an_empty_table_that_describes_the_service(client: Tes
         "SITE",
         "LAT",
         "LON",
+        "PAGE",
     ]
 
 
@@ -210,18 +211,39 @@ async def test_a_lake_that_is_away_or_stuck_is_a_transient_fault_of_each_id(
     assert b"false" in await availability.read()
 
 
-async def test_a_dataset_lists_its_members_up_to_a_limit(aiohttp_client: Any, lake: MemoryLake) -> None:
+def semantics(rows: list[dict[str, str]]) -> list[str]:
+    return [row["semantics"].rpartition("/")[2] for row in rows]
+
+
+async def test_the_members_of_a_dataset_come_in_pages(aiohttp_client: Any, lake: MemoryLake) -> None:
     client = await client_of(aiohttp_client, lake, max_members=2)
     did = Did("demo", "set")
     lake.add(Entry(did=did, type=DidType.DATASET))
-    lake.members[did] = (Did("demo", "a.fits"), Did("demo", "b.fits"), Did("demo", "c.fits"))
+    members = [Did("demo", f"{n}.fits") for n in range(5)]
+    lake.members[did] = tuple(members)
+    target, seen = client.make_url("/datalink/links").with_query(ID="demo:set"), []
+    for _ in range(3):
+        rows = read(await (await client.session.get(target)).read())
+        seen += [row["access_url"] for row in rows if row["semantics"].endswith("#member")]
+        target = URL(next((row["access_url"] for row in rows if row["semantics"].endswith("#more")), ""))
+    assert seen == [f"{client.make_url('/datalink/links')}?ID=demo%3A{n}.fits" for n in range(5)]
+    assert str(target) == "", "the last page leads nowhere"
     rows, _ = await ask(client, "demo:set")
-    assert [bool(row["access_url"]) for row in rows] == [True, True, False]
-    assert rows[2]["error_message"].startswith("DefaultFault: ")
+    assert semantics(rows) == ["#package", "terms#member", "terms#member", "terms#more"]
+    rows, _ = await ask(client, "demo:set", PAGE="9")
+    assert [row["error_message"] for row in rows] == ["NotFoundFault: demo:set has no page 9 of members"]
     assert (await client.get("/datalink/data/demo/set")).status == 404
 
 
-async def test_this_leads_by_redirection_to_the_nearest_replica(client: TestClient) -> None:
+@pytest.mark.parametrize("page", ["0", "-1", "x", "1.5", "99999999"])
+async def test_a_page_that_cannot_be_is_refused(client: TestClient, page: str) -> None:
+    assert (await client.get("/datalink/links", params={"ID": "demo:a.fits", "PAGE": page})).status == 400
+
+
+async def test_this_redirects_to_the_nearest_replica_where_the_deployment_wants_it(
+    aiohttp_client: Any, lake: MemoryLake
+) -> None:
+    client = await client_of(aiohttp_client, lake, delivery="redirect")
     rows, _ = await ask(client, "demo:a.fits")
     for query, site in (("", "paris"), ("?SITE=perth", "perth"), ("?lat=-30&lon=120", "perth")):
         response = await client.session.get(rows[0]["access_url"] + query, allow_redirects=False)
@@ -229,13 +251,19 @@ async def test_this_leads_by_redirection_to_the_nearest_replica(client: TestClie
         assert response.headers["Location"] == f"{client.make_url('/datalink')}/replicas/{site}/demo/a.fits"
 
 
-async def test_the_redirection_tells_checksums_and_duplicates(client: TestClient) -> None:
+@pytest.mark.parametrize("delivery", ["redirect", "proxy"])
+async def test_an_answer_tells_checksums_and_duplicates(aiohttp_client: Any, lake: MemoryLake, delivery: str) -> None:
+    client = await client_of(aiohttp_client, lake, delivery=delivery)
     response = await client.get("/datalink/data/demo/a.fits", allow_redirects=False)
     digest = dict(part.split("=", 1) for part in response.headers["Digest"].split(","))
     assert base64.b64decode(digest["md5"]).hex() == MD5
-    links = response.headers.getall("Link")
-    assert [link.partition(">; ")[2] for link in links] == ["rel=duplicate; pri=1", "rel=duplicate; pri=2"]
-    assert response.headers["Location"] in links[0]
+    assert f"md5=:{digest['md5']}:" in response.headers["Repr-Digest"]
+    base = client.make_url("/datalink")
+    assert response.headers.getall("Link") == [
+        f'<{base}/metalink/demo/a.fits>; rel=describedby; type="application/metalink4+xml"',
+        f"<{base}/replicas/paris/demo/a.fits>; rel=duplicate; pri=1",
+        f"<{base}/replicas/perth/demo/a.fits>; rel=duplicate; pri=2",
+    ]
 
 
 async def test_the_bytes_come_whole_in_part_and_not_at_all(client: TestClient) -> None:

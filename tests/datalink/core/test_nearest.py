@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datalink.core.nearest import Hint, Nearness, great_circle_km
+from datalink.core.nearest import Hint, Nearness, great_circle_km, site_of
 from penstock.dali.errors import UsageError
 from penstock.dali.params import Parameters
 from penstock.lake.port import Replica, Site
@@ -63,3 +65,32 @@ def test_distances_are_symmetric_and_at_most_half_way_round(a: tuple[float, floa
 
 def test_a_known_distance() -> None:
     assert great_circle_km((48.86, 2.35), (-31.95, 115.86)) == pytest.approx(14270, rel=0.01)
+
+
+NETWORKS = {
+    ip_network("10.0.0.0/8"): "wide",
+    ip_network("10.1.0.0/16"): "narrow",
+    ip_network("2001:db8::/32"): "six",
+}
+
+
+@pytest.mark.parametrize(
+    ("address", "site"),
+    [
+        ("10.2.0.1", "wide"),
+        ("10.1.0.1", "narrow"),
+        ("::ffff:10.1.0.1", "narrow"),
+        ("2001:db8::1", "six"),
+        ("192.0.2.1", None),
+        (None, None),
+    ],
+)
+def test_the_smallest_network_tells_the_site(address: str | None, site: str | None) -> None:
+    assert site_of(address, NETWORKS) == site
+
+
+def test_at_one_place_the_protocol_that_most_clients_speak_comes_first() -> None:
+    urls = [f"{scheme}://paris.example.org/a" for scheme in ("gsiftp", "root", "strange", "davs", "http", "https")]
+    ordered = Nearness(Hint()).order([Replica(site="paris", url=url) for url in urls])
+    schemes = [(one.url or "").partition(":")[0] for one in ordered]
+    assert schemes == ["https", "http", "davs", "root", "gsiftp", "strange"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import email
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -89,8 +90,35 @@ async def test_a_range_that_cannot_be_read_is_ignored(path, asked) -> None:
     assert (await answer_to(path, {"Range": asked}))[0] == 200
 
 
-@pytest.mark.parametrize("asked", ["bytes=0-1,5-6", "bytes=0-0,-1", "bytes=0-9,9999-", "bytes=0-0" + ",0-0" * 1000])
-async def test_several_ranges_are_answered_with_the_whole(path, asked) -> None:
+@pytest.mark.parametrize(
+    ("asked", "spans"),
+    [
+        ("bytes=0-1,5-6", [(0, 2), (5, 7)]),
+        ("bytes=500-,0-0", [(500, 1024), (0, 1)]),
+        ("bytes=0-0, -1", [(0, 1), (1023, 1024)]),
+        ("bytes=0-9,10-19,9999-", [(0, 10), (10, 20)]),
+    ],
+)
+async def test_several_ranges_come_in_one_body_in_their_order(path, asked, spans) -> None:
+    """(RFC 9110 s14.6)."""
+    status, headers, body = await answer_to(path, {"Range": asked})
+    assert (status, headers["Content-Length"]) == (206, str(len(body)))
+    assert "Content-Range" not in headers, "it stands in the parts"
+    message = email.message_from_bytes(f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode() + body)
+    assert message.get_content_type() == "multipart/byteranges"
+    parts = message.get_payload()
+    assert [part["Content-Range"] for part in parts] == [f"bytes {start}-{stop - 1}/1024" for start, stop in spans]
+    assert {part["Content-Type"] for part in parts} == {"application/fits"}
+    assert all(CONTENT[start:stop] in body for start, stop in spans)
+
+
+async def test_of_several_ranges_one_that_can_be_had_comes_alone(path) -> None:
+    status, headers, body = await answer_to(path, {"Range": "bytes=9999-,0-9"})
+    assert (status, headers["Content-Range"], body) == (206, "bytes 0-9/1024", CONTENT[:10])
+
+
+@pytest.mark.parametrize("asked", ["bytes=0-9,5-14", "bytes=0-0" + ",0-0" * 1000, "bytes=0-1,x", "bytes=0-,0-"])
+async def test_ranges_that_no_client_needs_are_answered_with_the_whole(path, asked) -> None:
     status, _, body = await answer_to(path, {"Range": asked})
     assert (status, body) == (200, CONTENT)
 

@@ -92,3 +92,25 @@ async def test_two_header_lines_count_as_a_list() -> None:
             b"X-Forwarded-Host: evil.example\r\nX-Forwarded-Host: vo.example.org\r\n\r\n"
         )
     assert answer.endswith(b"http://vo.example.org/tap/sync")
+
+
+@pytest.mark.parametrize(
+    ("trusted", "forwarded", "address"),
+    [
+        (LOCAL, "192.0.2.7", "192.0.2.7"),
+        (LOCAL, "6.6.6.6, 2001:db8::1", "2001:db8::1"),
+        (LOCAL, "nonsense", "127.0.0.1"),
+        (LOCAL, None, "127.0.0.1"),
+        (ELSEWHERE, "192.0.2.7", "127.0.0.1"),
+        ((), "192.0.2.7", "127.0.0.1"),
+    ],
+)
+async def test_the_address_of_a_caller_is_told_by_trusted_proxies_only(trusted, forwarded, address) -> None:
+    urls = Urls(None, trusted)
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(text=str(urls.client_address(request)))
+
+    headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
+    async with serving(handler) as server, server.get("/s/", headers=headers) as answer:
+        assert await answer.text() == address

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from lxml import etree
 
 from penstock.votable.document import (
     Document,
+    Frame,
     Info,
     Link,
     Param,
@@ -109,3 +112,22 @@ def test_document_without_extras_has_no_empty_elements():
     header, footer = header_and_footer(Document(fields=(text_field(),)), Serialization.TABLEDATA)
     names = {etree.QName(element).localname for element in etree.fromstring(header + footer).iter()}
     assert names == {"VOTABLE", "RESOURCE", "INFO", "TABLE", "FIELD", "DATA", "TABLEDATA"}
+
+
+def canonical(element: etree._Element) -> list[tuple[str, dict[str, str]]]:
+    return [(str(one.tag), dict(one.attrib)) for one in element.iter()]
+
+
+def test_services_that_only_the_rows_make_known_stand_at_the_end():
+    service = ServiceDescriptor(
+        id="late", params=(Param(name="accessURL", datatype="char", arraysize="*", value="https://x.org/?a&b"),)
+    )
+    document = Document(fields=(a_field(),))
+    frame = Frame(document, Serialization.TABLEDATA)
+    late = frame.header(()) + frame.footer((), (service,))
+    root = etree.fromstring(late)
+    known = etree.fromstring(
+        b"".join(header_and_footer(replace(document, services=(service,)), Serialization.TABLEDATA))
+    )
+    assert [canonical(one) for one in root] == [canonical(one) for one in known]
+    assert frame.footer() == frame.footer((), ()), "the next document does not have them"

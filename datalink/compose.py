@@ -1,0 +1,17 @@
+"""The use-cases put together, for every service that asks the lake what DataLink knows of a file."""
+
+from __future__ import annotations
+
+from datalink.facts import Facts
+from datalink.observations import ObsCoreTable
+from datalink.service import LinkService
+from datalink.settings import DataLinkSettings
+from penstock.service import Resources
+
+
+def link_service(resources: Resources) -> LinkService:
+    """Return the use-cases over the lake of the process."""
+    settings = resources.settings.section(DataLinkSettings)
+    facts = Facts(resources.lake, ObsCoreTable(resources.db), settings.remember_s)
+    sign_in = bool(resources.authenticator.challenges)
+    return LinkService(facts, settings, resources.settings.authority, sign_in=sign_in)

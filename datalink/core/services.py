@@ -1,0 +1,198 @@
+"""Descriptors of the services that rows of links lead to (DataLink 1.1 s4).
+
+A descriptor serves all rows of a document and takes the identifier from the row; only cut-outs have one per file where
+ObsCore knows the limits of the file, so that a client can offer what there is to be cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from datalink.core.known import Observed
+from datalink.core.links import ID_FIELD
+from penstock.dali.values import format_float
+from penstock.votable.document import Param, ServiceDescriptor
+from penstock.votable.model import Datatype
+
+SODA_SYNC = "ivo://ivoa.net/std/SODA#sync-1.0"
+CUTOUT, STAGING, COMPUTE = "cutout", "staging", "compute"
+STAGE_JOB = "lake.stage"
+_MOST_OPTIONS = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """A service that runs: where, and by the identifier of which standard."""
+
+    url: str
+    standard_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offers:
+    """The services that rows may lead to; None for one that does not run in this deployment.
+
+    `sites` are those to which files can be staged, as far as they are known.
+    """
+
+    cutouts: Offered | None = None
+    jobs: Offered | None = None
+    planner: Offered | None = None
+    sites: tuple[str, ...] = ()
+
+
+def cutout_service(offered: Offered, limits: Observed, number: int = 0) -> ServiceDescriptor:
+    """Describe cut-outs (SODA 1.0 s4), with the limits of one file where they are known."""
+    return ServiceDescriptor(
+        id=cutout_id(number),
+        name="cutout",
+        description="Cuts a part out of the file",
+        params=_called(offered),
+        inputs=(_identifier(), *_spatial(limits), *_spectral(limits), *_temporal(limits), *_polarization(limits)),
+    )
+
+
+def cutout_id(number: int) -> str:
+    """Return the XML ID of the cut-outs of a file, numbered from 1; 0 stands for those of all others."""
+    return f"{CUTOUT}_{number}" if number else CUTOUT
+
+
+def staging_service(offered: Offered, sites: Sequence[str]) -> ServiceDescriptor:
+    """Describe staging, which is the creation of a job: by POST, unlike what callers assume without being told.
+
+    A caller knows it by the standardID and by the media type of what comes back (DataLink 1.1 s4.1).
+    """
+    return ServiceDescriptor(
+        id=STAGING,
+        name="staging",
+        description="Brings the file to a storage site for a time: POST the parameters to create a job, then follow it",
+        params=(*_called(offered), _text("contentType", "text/xml")),
+        inputs=(
+            _text("JOBTYPE", STAGE_JOB, description="What kind of job it is"),
+            _identifier(),
+            _text(
+                "SITE", "", description="Storage site that is to hold a replica", options=tuple(sites[:_MOST_OPTIONS])
+            ),
+            _number("LIFETIME", "s", "time.duration", "How long the replica is to stay there", datatype="long"),
+            _text("PHASE", "RUN", description="Starts the job at once"),
+        ),
+    )
+
+
+def compute_service(offered: Offered) -> ServiceDescriptor:
+    """Describe the question where a task can run that needs the file."""
+    return ServiceDescriptor(
+        id=COMPUTE,
+        name="compute",
+        description="Tells whether and where a kind of task can run that needs the file",
+        params=(*_called(offered), _text("contentType", "application/json")),
+        inputs=(
+            _text("tasktype", "", description="The kind of task"),
+            _identifier("taskinfo.data"),
+        ),
+    )
+
+
+def _called(offered: Offered) -> tuple[Param, ...]:
+    return _text("standardID", offered.standard_id), _text("accessURL", offered.url)
+
+
+def _identifier(name: str = "ID") -> Param:
+    return Param(
+        name=name,
+        datatype="char",
+        arraysize="*",
+        ucd="meta.id;meta.main",
+        ref=ID_FIELD,
+        description="The identifier of the row",
+    )
+
+
+def _text(
+    name: str, value: str, *, ucd: str | None = None, description: str | None = None, options: tuple[str, ...] = ()
+) -> Param:
+    return Param(
+        name=name, datatype="char", arraysize="*", value=value, ucd=ucd, description=description, options=options
+    )
+
+
+def _number(name: str, unit: str, ucd: str, description: str, *, datatype: Datatype) -> Param:
+    return Param(name=name, datatype=datatype, unit=unit, ucd=ucd, description=description, minimum="1")
+
+
+def _spatial(limits: Observed) -> tuple[Param, ...]:
+    circle = None
+    if limits.s_ra is not None and limits.s_dec is not None and limits.s_fov:
+        circle = " ".join(map(format_float, (limits.s_ra, limits.s_dec, limits.s_fov / 2)))
+    return (
+        _shape("CIRCLE", "circle", "3", "Right ascension, declination and radius of a circle, ICRS", circle),
+        _shape("POLYGON", "polygon", "*", "Vertices of a polygon, ICRS", _outline(limits.s_region)),
+        _text("POS", "", ucd="pos.outline;obs", description="CIRCLE, RANGE or POLYGON and its numbers in ICRS degrees"),
+    )
+
+
+def _shape(name: str, xtype: str, arraysize: str, description: str, maximum: str | None) -> Param:
+    return Param(
+        name=name,
+        datatype="double",
+        arraysize=arraysize,
+        xtype=xtype,
+        unit="deg",
+        ucd="pos.outline;obs",
+        description=description,
+        maximum=maximum,
+    )
+
+
+def _outline(s_region: str | None) -> str | None:
+    """Return the vertices of a footprint that is one polygon in ICRS; None for any other."""
+    kind, _, rest = (s_region or "").strip().partition(" ")
+    frame, _, numbers = rest.strip().partition(" ")
+    if kind.upper() != "POLYGON" or frame.upper() != "ICRS":
+        return None
+    words = numbers.split()
+    return " ".join(words) if len(words) >= 6 and all(map(_is_number, words)) else None
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _interval(
+    name: str, unit: str, ucd: str, description: str, ends: tuple[float | None, float | None]
+) -> tuple[Param, ...]:
+    """Return a parameter that takes an interval within `ends`, as far as they are known."""
+    minimum, maximum = (None if end is None else format_float(end) for end in ends)
+    return (
+        Param(
+            name=name,
+            datatype="double",
+            arraysize="2",
+            xtype="interval",
+            unit=unit,
+            ucd=ucd,
+            description=description,
+            minimum=minimum,
+            maximum=maximum,
+        ),
+    )
+
+
+def _spectral(limits: Observed) -> tuple[Param, ...]:
+    text = "Shortest and longest wavelength in vacuum"
+    return _interval("BAND", "m", "em.wl;stat.interval", text, (limits.em_min, limits.em_max))
+
+
+def _temporal(limits: Observed) -> tuple[Param, ...]:
+    text = "First and last instant, MJD in UTC"
+    return _interval("TIME", "d", "time.interval;obs.exposure", text, (limits.t_min, limits.t_max))
+
+
+def _polarization(limits: Observed) -> tuple[Param, ...]:
+    states = tuple(filter(None, (limits.pol_states or "").split("/")))
+    return (_text("POL", "", ucd="phys.polarization.state", description="Polarization state", options=states),)
