@@ -29,7 +29,8 @@ LINKS_PATH = "/datalink"
 
 
 @asynccontextmanager
-async def _open_cutouts(resources: Resources, *, processes: int = 1) -> AsyncIterator[Cutouts]:
+async def open_cutouts(resources: Resources, *, processes: int = 1) -> AsyncIterator[Cutouts]:
+    """Give the use-cases, with processes of their own, while the block lasts."""
     settings = resources.settings.section(SodaSettings)
     links = LinkService(resources.lake, resources.settings.section(DataLinkSettings), resources.settings.authority)
     pool = CutterPool(processes=processes, memory_bytes=settings.memory_bytes, queue_limit_s=settings.queue_limit_s)
@@ -49,7 +50,7 @@ async def _open_cutouts(resources: Resources, *, processes: int = 1) -> AsyncIte
 async def open_service(resources: Resources) -> web.Application:
     """Return the application over the lake of the process."""
     settings = resources.settings.section(SodaSettings)
-    cutouts = await resources.stack.enter_async_context(_open_cutouts(resources, processes=settings.processes))
+    cutouts = await resources.stack.enter_async_context(open_cutouts(resources, processes=settings.processes))
     handlers = SodaHandlers(resources, cutouts, settings, path=PATH, links_path=LINKS_PATH)
     app = new_service_app(text_error)
     handlers.add_routes(app)
@@ -80,7 +81,7 @@ def describe(settings: Settings, base_url: str) -> Description:
     )
 
 
-SODA_CUTOUT = soda_job(_open_cutouts, path=PATH, links_path=LINKS_PATH)
+SODA_CUTOUT = soda_job(open_cutouts, path=PATH, links_path=LINKS_PATH)
 """The job type."""
 
 service = Service(name="soda", path=PATH, open=open_service, describe=describe, settings=SodaSettings)

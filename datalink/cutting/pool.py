@@ -44,18 +44,7 @@ class CutterPool:
         """Write the part; return False where the file has nothing there (see `datalink.ports.Cutter`)."""
         async with self._slot():
             answer = await self._answered(order, time_limit_s)
-        match answer.outcome:
-            case Outcome.DONE:
-                return True
-            case Outcome.EMPTY:
-                return False
-            case Outcome.REFUSED:
-                raise UsageError(f"{order.did} cannot be cut: {answer.message}.")
-            case Outcome.TOO_LARGE:
-                raise TooLarge(f"The cut-out would have {answer.message} bytes; at most {order.max_bytes} are made.")
-            case Outcome.TROUBLE:
-                message = f"The cut-out cannot be made now: {answer.message}."
-                raise ServiceUnavailable(message, retry_after_s=RETRY_AFTER_S)
+        return judged(order, answer)
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
@@ -118,6 +107,22 @@ class CutterPool:
         """End every process."""
         while self._idle:
             await _end(self._idle.pop())
+
+
+def judged(order: Order, answer: Answer) -> bool:
+    """Return what `CutterPool.cut` returns for an answer, or raise what it raises."""
+    match answer.outcome:
+        case Outcome.DONE:
+            return True
+        case Outcome.EMPTY:
+            return False
+        case Outcome.REFUSED:
+            raise UsageError(f"{order.did} cannot be cut: {answer.message}.")
+        case Outcome.TOO_LARGE:
+            raise TooLarge(f"The cut-out would have {answer.message} bytes; at most {order.max_bytes} are made.")
+        case Outcome.TROUBLE:
+            message = f"The cut-out cannot be made now: {answer.message}."
+            raise ServiceUnavailable(message, retry_after_s=RETRY_AFTER_S)
 
 
 async def _ask(process: asyncio.subprocess.Process, order: Order, time_limit_s: float) -> Answer:

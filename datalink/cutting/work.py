@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import warnings
 from importlib.metadata import version
@@ -49,8 +50,8 @@ def carry_out(order: Order) -> Answer:
 
 
 def _of_trouble(error: OSError) -> Answer:
-    """Tell a full disk from a file that astropy cannot read, for which it raises the same."""
-    if error.errno is not None:
+    """Tell a full disk and its like from a file that makes no sense: the same is raised for both."""
+    if error.errno not in (None, errno.EINVAL, errno.EOVERFLOW):
         return Answer(outcome=Outcome.TROUBLE, message=str(error.strerror))
     return Answer(outcome=Outcome.REFUSED, message=f"it cannot be read as FITS: {_reason(error)}")
 
