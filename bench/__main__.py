@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import cone, executors, jobs, registry, regtap, serialisers, service, soak
+from bench import cone, executors, jobs, registry, regtap, serialisers, service, soak, soda
 
 BENCHES = {
     "serialisers": serialisers.main,
@@ -15,6 +15,7 @@ BENCHES = {
     "regtap": regtap.main,
     "executors": executors.main,
     "soak": soak.main,
+    "soda": soda.main,
 }
 
 

@@ -53,8 +53,8 @@ BAD = [
     ("POLYGON", "0 0 120 0 240 0"), ("POLYGON", "1 NaN 3 4 5 6"), ("POS", "CIRCLE 1"), ("POS", "BOX 1 2 3 4"),
     ("POS", "RANGE 1 2 50 40"), ("POS", "POLYGON 0 0 120 0 240 0"), ("POS", "CIRCLE"), ("BAND", "5 3"),
     ("BAND", "NaN 1"), ("BAND", "blue"), ("BAND", "1"), ("BAND", "1 2 3"), ("TIME", "2 1"),
-    ("TIME", "2026-01-01 2026-01-02"), ("POL", "Z"), ("PIXELS", "1"), ("PIXELS", "2 1"), ("PIXELS", "1.5 2"), ("PIXELS", "1 2 3"),
-    ("PIXELS", "NaN 2"),
+    ("TIME", "2026-01-01 2026-01-02"), ("POL", "Z"), ("PIXELS", "1"), ("PIXELS", "2 1"), ("PIXELS", "1.5 2"),
+    ("PIXELS", "1 2 3"), ("PIXELS", "NaN 2"),
     ("PIXELS", " ".join(["1 2"] * 10)), ("RESPONSEFORMAT", "image/jpeg"), ("CIRCLE", "1 2 3\n4 5 6"),
 ]  # fmt: skip
 
