@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datalink.core.at_hand import at_hand
+from datalink.core.faults import Fault
 from datalink.core.links import why_not
 from datalink.core.soda import MEDIA_TYPE, Cut
 from datalink.ports import Cutter, Order
 from datalink.service import Caller, Found, LinkService
 from datalink.settings import SodaSettings
-from penstock.dali.errors import ServiceUnavailable, UsageError
+from penstock.dali.errors import NotFound, ServiceError, ServiceUnavailable, UsageError
 from penstock.ivoid import lake_did, publisher_did
 from penstock.lake.port import Entry
 from penstock.outbound import FetchError, Outbound
@@ -96,8 +97,7 @@ class Cutouts:
         if replica is not None and replica.path is not None:
             return replica.path
         if replica is None or replica.url is None:
-            _, reason = why_not(found.entry)
-            raise ServiceUnavailable(f"It cannot be cut now: {reason}.")
+            raise _unreadable(found.entry)
         path, limit = folder / "source", self._settings.max_fetch_bytes
         if (found.entry.size_bytes or 0) > limit:
             raise UsageError(f"{found.entry.did} would have to be fetched to be cut, and is larger than {limit} bytes.")
@@ -129,6 +129,18 @@ class Cutouts:
     async def problem(self) -> str | None:
         """Say what keeps the service from its work, None where nothing does."""
         return await self._links.problem()
+
+
+def _unreadable(entry: Entry) -> ServiceError:
+    """Return the error for a file of which no replica can be read."""
+    fault, reason = why_not(entry)
+    match fault:
+        case Fault.NOT_FOUND:
+            return NotFound(f"There is nothing to cut: {reason}.")
+        case Fault.TRANSIENT:
+            return ServiceUnavailable(f"It cannot be cut now: {reason}.")
+        case _:
+            return UsageError(f"It cannot be cut here: {reason}.")
 
 
 def _tag(entry: Entry, cut: Cut) -> str | None:

@@ -7,7 +7,7 @@ that respect, since each of their values is a region. Values of POL belong toget
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Generic, TypeVar
@@ -118,9 +118,8 @@ def read_single(params: Parameters) -> tuple[str, Cut]:
     UsageError
         A value cannot be understood, or no ID is given.
     """
-    for name in ("ID", "CIRCLE", "POLYGON", "POS", "BAND", "TIME", "PIXELS"):
-        _require_one(name, filter(None, params.all(name)))
-    _require_one("CIRCLE, POLYGON and POS", (one for n in ("CIRCLE", "POLYGON", "POS") for one in params.all(n) if one))
+    for names in (("ID",), ("CIRCLE", "POLYGON", "POS"), ("BAND",), ("TIME",), ("PIXELS",)):
+        _require_one(params, names)
     request = read_request(params, most=1)
     return request.ids[0], request.cuts[0]
 
@@ -178,11 +177,11 @@ def _require_format(params: Parameters) -> None:
         raise refuse("RESPONSEFORMAT", asked, MEDIA_TYPE)
 
 
-def _require_one(what: str, values: Iterable[str]) -> None:
-    if (count := len(list(values))) > 1:
-        raise MultiValuedParamNotSupported(
-            f"{what}: {count} values were given; one is cut out at a time, more by a job."
-        )
+def _require_one(params: Parameters, names: tuple[str, ...]) -> None:
+    count = sum(bool(text.strip()) for name in names for text in params.all(name))
+    if count > 1:
+        what = " or ".join(names)
+        raise MultiValuedParamNotSupported(f"{what} was given {count} times; it takes one value here, more in a job.")
 
 
 def _is_pixel(number: float) -> bool:

@@ -77,7 +77,7 @@ class CutterPool:
         except TimeoutError as error:
             message = f"The cut-out takes longer than {time_limit_s:g} s: ask for a smaller part."
             raise UsageError(message) from error
-        except (OSError, ValueError, asyncio.IncompleteReadError):
+        except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
         finally:
             if answer is None:

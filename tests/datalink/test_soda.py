@@ -58,6 +58,7 @@ def lake_in(folder: Path) -> MemoryLake:
     )
     lake.add(a_file("tape", replicas=(Replica(site="vault", medium=Medium.TAPE),)))
     lake.add(a_file("lost", replicas=()))
+    lake.add(a_file("davs", replicas=(Replica(site="far", url="davs://far.example.org/x"),)))
     lake.add(Entry(did=Did("demo", "set"), type=DidType.DATASET))
     return lake
 
@@ -145,7 +146,12 @@ async def test_an_interrupted_transfer_goes_on(client: TestClient) -> None:
         ({"ID": "demo:set", "CIRCLE": IN}, 404, "UsageError: "),
         ({"ID": "demo:later", "CIRCLE": IN}, 403, "AuthorizationError: "),
         ({"ID": "demo:tape", "CIRCLE": IN}, 503, "ServiceUnavailable: It cannot be cut now: demo:tape is on tape"),
-        ({"ID": "demo:lost", "CIRCLE": IN}, 503, "ServiceUnavailable: "),
+        ({"ID": "demo:lost", "CIRCLE": IN}, 404, "UsageError: There is nothing to cut: "),
+        (
+            {"ID": "demo:davs", "CIRCLE": IN},
+            400,
+            "UsageError: It cannot be cut here: demo:davs can only be",
+        ),
         ({"ID": "demo:a.fits", "CIRCLE": "1 2"}, 400, "UsageError: CIRCLE="),
         ({"ID": "demo:a.fits", "BAND": "NaN 2"}, 400, "UsageError: BAND="),
         ({"ID": "demo:a.fits", "BAND": "1 2"}, 400, "UsageError: "),
