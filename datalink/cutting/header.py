@@ -18,7 +18,7 @@ _OF_DATA = re.compile(
     r"|(?:A|B|AP|BP)_(?:ORDER|DMAX|[0-9]+_[0-9]+)"
 )
 _STALE = ("CHECKSUM", "DATASUM", "ZHECKSUM", "ZDATASUM")
-_ALTERNATES = ("", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_DESCRIBING = re.compile(r"(?:CRPIX|CRVAL|CTYPE|CDELT)([0-9]{1,3})([A-Z]?)")
 _DISTORTED = {"CPDIS": ("DP", "WCSDVARR"), "D2IMDIS": ("D2IM", "D2IMARR")}
 LOOKUP_TABLES = frozenset(table for _, table in _DISTORTED.values())
 """The names of extensions that hold distortions, not images."""
@@ -30,11 +30,11 @@ def cut_header(header: fits.Header, box: Box) -> fits.Header:
     CD and PC matrices, and polynomials such as SIP and TPV, are relative to the reference pixel, and stay.
     """
     cut = header.copy()
+    described = {(int(found[1]), found[2]) for key in cut if (found := _DESCRIBING.fullmatch(key))}
     for axis, (low, high) in enumerate(box, start=1):
         cut[f"NAXIS{axis}"] = high - low
-        for letter in _ALTERNATES:
-            if _describes(cut, axis, letter):
-                cut[f"CRPIX{axis}{letter}"] = cut.get(f"CRPIX{axis}{letter}", 0.0) - low
+        for letter in sorted(letter for known, letter in described if known == axis):
+            cut[f"CRPIX{axis}{letter}"] = cut.get(f"CRPIX{axis}{letter}", 0.0) - low
         if f"LTV{axis}" in cut:  # of IRAF: where the pixel 0 of the original is
             cut[f"LTV{axis}"] -= low
         if f"CNPIX{axis}" in cut:  # of the Digitized Sky Survey: where the plate begins
@@ -42,10 +42,6 @@ def cut_header(header: fits.Header, box: Box) -> fits.Header:
     for key in _STALE:
         cut.remove(key, ignore_missing=True, remove_all=True)
     return cut
-
-
-def _describes(header: fits.Header, axis: int, letter: str) -> bool:
-    return any(f"{key}{axis}{letter}" in header for key in ("CRPIX", "CRVAL", "CTYPE", "CDELT"))
 
 
 def section_of(box: Box) -> str:

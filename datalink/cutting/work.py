@@ -23,6 +23,7 @@ from penstock.lake.fits.cards import STRANGE
 _GZIP = b"\x1f\x8b"
 _OTHERS = {b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"PK\x03\x04": "zip", b"\x1f\x9d": "compress"}
 _CHUNK_BYTES = 2**20
+_SOFTWARE = f"Cut out by Penstock {version('penstock')} (SODA 1.0)"
 log.setLevel("ERROR")  # astropy tells of every oddity of a header
 
 
@@ -105,5 +106,5 @@ def _tell_source(piece: Piece, did: str, cut: Cut) -> None:
         ("CUTSRC", did, "what this was cut out of"),
         ("CUTPIX", section_of(piece.box), "its pixels, counted from 1"),
     )
-    history = ["Cut out by Penstock " + version("penstock") + " (SODA 1.0)", *(f"{n}={text}" for n, text in cut.words)]
+    history = [_SOFTWARE, *(f"{name}={text}" for name, text in cut.words)]
     add_provenance(piece.header, cards, history)
