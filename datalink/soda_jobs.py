@@ -14,7 +14,7 @@ from datalink.cutouts import Cutouts, Made, Source
 from datalink.service import Caller
 from datalink.settings import SodaSettings
 from penstock.basket.app import open_baskets
-from penstock.basket.model import Kind, NewItem
+from penstock.basket.model import MAX_LABEL, Kind, NewItem
 from penstock.basket.service import Baskets
 from penstock.dali.errors import ServiceError, UsageError
 from penstock.service import Resources
@@ -125,7 +125,7 @@ def soda_job(open_cutouts: OpenCutouts, *, path: str, links_path: str) -> JobTyp
             made = await _run(_Task(context=context, cutouts=cutouts, settings=settings, caller=caller), request)
         if basket is not None and made:
             results = f"{base}{path}/async/{context.job_id}/results"
-            await baskets.add(context.owner, basket, [_item(context, f"{results}/{n}", name) for n, name in made])
+            await baskets.add(context.owner, basket, [_item(context, f"{results}/{name}", one) for name, one in made])
 
     return JobType(
         name=NAME,
@@ -154,8 +154,8 @@ async def _request(context: JobContext, resources: Resources, baskets: Baskets, 
     return CutRequest(ids=tuple(ids), cuts=request.cuts)
 
 
-async def _run(task: _Task, request: CutRequest) -> list[tuple[str, str]]:
-    """Make every cut-out; return id and file name of those that could be made.
+async def _run(task: _Task, request: CutRequest) -> list[tuple[str, Made]]:
+    """Make every cut-out; return those that could be made, with their ids.
 
     Raises
     ------
@@ -163,7 +163,7 @@ async def _run(task: _Task, request: CutRequest) -> list[tuple[str, str]]:
         Nothing but errors came of it: the first of them.
     """
     total, number = len(request.ids) * len(request.cuts), 0
-    made: list[tuple[str, str]] = []
+    made: list[tuple[str, Made]] = []
     errors: list[ServiceError] = []
     async with aclosing(_outcomes(task, request)) as outcomes:
         async for identifier, cut, outcome in outcomes:
@@ -172,7 +172,7 @@ async def _run(task: _Task, request: CutRequest) -> list[tuple[str, str]]:
             match outcome:
                 case Made():
                     await _copy(task.context, result_id, outcome)
-                    made.append((result_id, outcome.filename))
+                    made.append((result_id, outcome))
                 case ServiceError():
                     errors.append(outcome)
                     await _tell(task.context, result_id, outcome)
@@ -218,5 +218,6 @@ async def _tell(context: JobContext, result_id: str, error: ServiceError) -> Non
         await result.write(f"{error.labelled()}\n".encode())
 
 
-def _item(context: JobContext, url: str, name: str) -> NewItem:
-    return NewItem(reference=url, kind=Kind.RESULT, label=name[:200], media_type=MEDIA_TYPE, job=context.job_id)
+def _item(context: JobContext, url: str, made: Made) -> NewItem:
+    label = made.filename[:MAX_LABEL]
+    return NewItem(reference=url, kind=Kind.RESULT, label=label, media_type=made.media_type, job=context.job_id)

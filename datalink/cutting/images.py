@@ -85,6 +85,9 @@ def plan(opened: fits.HDUList, cut: Cut) -> list[Piece]:
         except NoSuchAxis as error:
             missing.add(str(error))
             continue
+        except ValueError:  # of wcslib, about one image of perhaps many
+            missing.add("coordinates that make sense")
+            continue
         applied = True
         if box is not None:
             pieces.append(Piece(index, hdu, cut_header(hdu.header, box), box))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import warnings
+import zlib
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO
@@ -73,7 +74,7 @@ def _plain(order: Order, plain: Path) -> Path:
     try:
         with gzip.open(order.source) as packed, plain.open("wb") as file:
             _expand(packed, file, order.max_bytes)  # type: ignore[arg-type]  # which reads as any file does
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise CannotCut("its gzip compression is damaged") from error
     return plain
 

@@ -127,6 +127,13 @@ def test_of_many_images_those_are_kept_that_the_region_meets(tmp_path: Path) -> 
         assert [hdu.shape for hdu in opened] == [(2, 2)] * 3
 
 
+def test_an_image_without_sense_does_not_spoil_the_others(tmp_path: Path) -> None:
+    odd = extension(sky() | {"CUNIT1": "parsnip", "EXTNAME": "ODD"})
+    source = written(tmp_path / "a.fits", odd, extension(sky() | {"EXTNAME": "GOOD"}))
+    with done(source, cut(CIRCLE="150 20 0.1")) as opened:
+        assert [hdu.name for hdu in opened] == ["PRIMARY", "GOOD"]
+
+
 def test_every_description_of_the_coordinates_is_moved(tmp_path: Path) -> None:
     cards = sky() | {
         "CTYPE1A": "LINEAR", "CRPIX1A": 5.0, "CRVAL2P": 1.0, "LTV1": 3.0, "CNPIX2": 7, "CHECKSUM": "x", "DATASUM": "y",
@@ -211,6 +218,7 @@ HOSTILE: Mapping[str, bytes] = {
     "no FITS": b"PNG and so on" * 300,
     "a bomb": gzip.compress(b"SIMPLE  =                    T" + b" " * 40_000_000),
     "half a gzip": gzip.compress(bytes(range(256)) * 400)[:200],
+    "a damaged gzip": gzip.compress(b"x" * 9)[:10] + b"\xff" * 90,
     "another compression": b"BZh91AY&SY" + b"x" * 100,
     "shorter than it says": raw({"BITPIX": -32, "NAXIS": 2, "NAXIS1": 100, "NAXIS2": 100}, b"x" * 2880),
     "an exabyte": raw({"BITPIX": -64, "NAXIS": 2, "NAXIS1": 10**9, "NAXIS2": 10**9}, b"x" * 2880),
