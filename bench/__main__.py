@@ -15,6 +15,7 @@ BENCHES = (
     "soak",
     "links",
     "download",
+    "soda",
     "registry",
     "regtap",
 )

@@ -32,9 +32,7 @@ async def open_datalink(resources: Resources) -> web.Application:
 async def open_for(resources: Resources, offers: OffersAt) -> web.Application:
     """Return the application over the lake of the process, whose links lead to the services in `offers`."""
     settings = resources.settings.section(DataLinkSettings)
-    storage = LakeStorage(
-        settings.storage, allow_private=resources.settings.allow_private_addresses, idle_s=settings.storage_idle_s
-    )
+    storage = LakeStorage.of(resources.settings)
     await resources.stack.enter_async_context(storage)
     links = link_service(resources)
     callers = Callers(resources, settings, PATH, offers)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from datalink.callers import OffersAt
-from datalink.core.services import SODA_SYNC, STAGE_JOB, Offered, Offers
+from datalink.core.services import STAGE_JOB, Offered, Offers
+from datalink.core.soda_description import SYNC
 from datalink.settings import DataLinkSettings
 from penstock.plugins import Group, Registry
 from penstock.regext import Capability
@@ -44,7 +45,7 @@ def offers_of(resources: Resources, settings: DataLinkSettings) -> OffersAt:
             planner = Offered(url=settings.planner_url, standard_id=standard_id)
         else:
             planner = of_this_process("execplanner", base_url, lambda standard_id: standard_id.endswith(ACCEPTS_KEY))
-        cutouts = of_this_process("soda", base_url, SODA_SYNC.__eq__)
+        cutouts = of_this_process("soda", base_url, SYNC.__eq__)
         return Offers(cutouts=cutouts, jobs=jobs, planner=planner)
 
     return offers_at

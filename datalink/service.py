@@ -60,10 +60,14 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A file that the caller may read, and its replicas that can be had now, the best first."""
+    """A file that the caller may read, and its replicas that can be had now, the best first.
+
+    `public` tells whether everybody may.
+    """
 
     entry: Entry
     replicas: tuple[Replica, ...]
+    public: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,9 +183,8 @@ class LinkService:
         found = usable(replicas, self._settings.delivery)
         if not found:
             fault, text = why_not(known.entry)
-            sentence = text[0].upper() + text[1:] + "."
-            raise NotFound(sentence) if fault is Fault.NOT_FOUND else ServiceUnavailable(sentence)
-        return Found(entry=known.entry, replicas=found)
+            raise NotFound(f"{text}.") if fault is Fault.NOT_FOUND else ServiceUnavailable(f"{text}.")
+        return Found(entry=known.entry, replicas=found, public=not self._access(caller).embargoed(known))
 
     async def replica(self, site: str, did: Did, caller: Caller) -> tuple[Entry, Replica]:
         """Return a file and its replica at a site, which this process can read (see `find` for more errors).

@@ -19,11 +19,12 @@ import aiohttp
 from datalink.core.digests import WANTED, contradiction
 from datalink.core.replicas import can_be_streamed
 from datalink.ports import Opened, UnreadableReplica
-from datalink.settings import StorageHost
+from datalink.settings import DataLinkSettings, StorageHost
 from penstock.auth.addresses import is_protected
 from penstock.edge.files import read_span
 from penstock.lake.port import Entry, Replica
 from penstock.outbound import FetchError, get_following, public_socket, reason_of
+from penstock.settings import Settings
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 _BUFFER_BYTES = 1024 * 1024
@@ -49,6 +50,12 @@ class LakeStorage:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=min(idle_s, _CONNECT_S), sock_read=idle_s)
         self._trusted = _session(timeout, public_only=False)
         self._public = self._trusted if allow_private else _session(timeout, public_only=True)
+
+    @classmethod
+    def of(cls, settings: Settings) -> LakeStorage:
+        """Return the storage that the settings describe."""
+        own = settings.section(DataLinkSettings)
+        return cls(own.storage, allow_private=settings.allow_private_addresses, idle_s=own.storage_idle_s)
 
     async def __aenter__(self) -> LakeStorage:
         return self

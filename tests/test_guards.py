@@ -51,6 +51,7 @@ VIOLATIONS = {
     "a core of execplanner imports its app": ("execplanner/core/planted.py", "import execplanner.app\n"),
     "a core of registry imports its store": ("registry/core/planted.py", "import registry.store\n"),
     "a core does I/O": ("uws/core/planted.py", "import aiohttp\n"),
+    "who cuts knows the web": ("datalink/cutting/planted.py", "import datalink.soda_web\n"),
     "adapters know each other": ("tap_proxy/sources/planted.py", "import tap_proxy.web\n"),
 }
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 from datalink.core.known import Observed
 from datalink.core.links import ID_FIELD
-from penstock.dali.values import format_float
+from datalink.core.soda_description import filters_of
 from penstock.votable.document import Param, ServiceDescriptor
 from penstock.votable.model import Datatype
 
-SODA_SYNC = "ivo://ivoa.net/std/SODA#sync-1.0"
 CUTOUT, STAGING, COMPUTE = "cutout", "staging", "compute"
 STAGE_JOB = "lake.stage"
 _MOST_OPTIONS = 500
@@ -49,7 +48,7 @@ def cutout_service(offered: Offered, limits: Observed, number: int = 0) -> Servi
         name="cutout",
         description="Cuts a part out of the file",
         params=_called(offered),
-        inputs=(_identifier(), *_spatial(limits), *_spectral(limits), *_temporal(limits), *_polarization(limits)),
+        inputs=(_identifier(), *filters_of(limits)),
     )
 
 
@@ -119,80 +118,3 @@ def _text(
 
 def _number(name: str, unit: str, ucd: str, description: str, *, datatype: Datatype) -> Param:
     return Param(name=name, datatype=datatype, unit=unit, ucd=ucd, description=description, minimum="1")
-
-
-def _spatial(limits: Observed) -> tuple[Param, ...]:
-    circle = None
-    if limits.s_ra is not None and limits.s_dec is not None and limits.s_fov:
-        circle = " ".join(map(format_float, (limits.s_ra, limits.s_dec, limits.s_fov / 2)))
-    return (
-        _shape("CIRCLE", "circle", "3", "Right ascension, declination and radius of a circle, ICRS", circle),
-        _shape("POLYGON", "polygon", "*", "Vertices of a polygon, ICRS", _outline(limits.s_region)),
-        _text("POS", "", ucd="pos.outline;obs", description="CIRCLE, RANGE or POLYGON and its numbers in ICRS degrees"),
-    )
-
-
-def _shape(name: str, xtype: str, arraysize: str, description: str, maximum: str | None) -> Param:
-    return Param(
-        name=name,
-        datatype="double",
-        arraysize=arraysize,
-        xtype=xtype,
-        unit="deg",
-        ucd="pos.outline;obs",
-        description=description,
-        maximum=maximum,
-    )
-
-
-def _outline(s_region: str | None) -> str | None:
-    """Return the vertices of a footprint that is one polygon in ICRS; None for any other."""
-    kind, _, rest = (s_region or "").strip().partition(" ")
-    frame, _, numbers = rest.strip().partition(" ")
-    if kind.upper() != "POLYGON" or frame.upper() != "ICRS":
-        return None
-    words = numbers.split()
-    return " ".join(words) if len(words) >= 6 and all(map(_is_number, words)) else None
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
-
-
-def _interval(
-    name: str, unit: str, ucd: str, description: str, ends: tuple[float | None, float | None]
-) -> tuple[Param, ...]:
-    """Return a parameter that takes an interval within `ends`, as far as they are known."""
-    minimum, maximum = (None if end is None else format_float(end) for end in ends)
-    return (
-        Param(
-            name=name,
-            datatype="double",
-            arraysize="2",
-            xtype="interval",
-            unit=unit,
-            ucd=ucd,
-            description=description,
-            minimum=minimum,
-            maximum=maximum,
-        ),
-    )
-
-
-def _spectral(limits: Observed) -> tuple[Param, ...]:
-    text = "Shortest and longest wavelength in vacuum"
-    return _interval("BAND", "m", "em.wl;stat.interval", text, (limits.em_min, limits.em_max))
-
-
-def _temporal(limits: Observed) -> tuple[Param, ...]:
-    text = "First and last instant, MJD in UTC"
-    return _interval("TIME", "d", "time.interval;obs.exposure", text, (limits.t_min, limits.t_max))
-
-
-def _polarization(limits: Observed) -> tuple[Param, ...]:
-    states = tuple(filter(None, (limits.pol_states or "").split("/")))
-    return (_text("POL", "", ucd="phys.polarization.state", description="Polarization state", options=states),)

@@ -20,6 +20,9 @@ PAGES = (
     "/tap/examples",
     "/datalink",
     "/datalink/terms",
+    "/datalink/soda",
+    "/hips",
+    "/basket",
     "/registry",
     "/execplanner",
 )

@@ -30,9 +30,13 @@ def blocks(page: Path, language: str) -> list[str]:
     return [text for found, text in BLOCK.findall(page.read_text()) if found == language]
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "docs/datalink.md", "docs/tour.md", "docs/registry.md", "docs/conformance.md"]
+PAGES = (
+    "README.md",
+    *(f"docs/{name}.md" for name in ("datalink", "tour", "registry", "conformance", "soda", "basket")),
 )
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_python_examples_run(page: str, server: Server) -> None:
     code = "\n".join(blocks(ROOT / page, "python")).replace(DEFAULT, server.base)
     namespace: dict[str, object] = {}

@@ -63,7 +63,7 @@ def test_a_bad_setting_is_one_line_that_says_which(tmp_path: Path, settings: dic
 
 
 def test_an_unknown_service_is_one_line_that_lists_the_known(tmp_path: Path) -> None:
-    assert_one_line(penstock("serve", "tab", "--port", "0", cwd=tmp_path), "installed: datalink")
+    assert_one_line(penstock("serve", "tab", "--port", "0", cwd=tmp_path), "installed: basket, datalink")
 
 
 def test_an_unknown_service_is_told_before_the_port_is_taken(tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ import orjson
 
 from penstock.dali.shapes import Circle, Polygon
 from penstock.dali.values import Interval, format_timestamp
+from penstock.scratch import scratch
 from uws.job_types.blocking import BlockingContext, in_thread
 from uws.job_types.files import files_of, path_of
-from uws.job_types.scratch import scratch
 from uws.ports import JobContext, JobType, Limits, ParameterSpec, ParameterType, ResultSpec
 from uws.service.validation import parse_value
 

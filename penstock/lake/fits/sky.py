@@ -144,7 +144,7 @@ def _patch(cards: Cards, wcs: WCS) -> _Patch | None:
     straight = sky.wcs.ctype[0].endswith("TAN") and sky.sip is None  # whose edges are great circles
     middle = (np.array(sizes) - 1) / 2
     cross = middle + np.array([[0, 0], [-0.5, 0], [0.5, 0], [0, -0.5], [0, 0.5]])
-    vectors = _project(sky, np.concatenate([cross, _outline(sizes, 1 if straight else 4)]))
+    vectors = project(sky, np.concatenate([cross, _outline(sizes, 1 if straight else 4)]))
     return _Patch(
         sky=sky,
         centre=vectors[:1],
@@ -165,7 +165,7 @@ def _outline(sizes: tuple[int, int], segments: int) -> NDArray[np.float64]:
 def _inside(patch: _Patch) -> Vectors:
     """Return points all over an image."""
     x, y = (np.linspace(-0.5, size - 0.5, _GRID) for size in patch.sizes)
-    return _project(patch.sky, np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2))
+    return project(patch.sky, np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2))
 
 
 def _grid_step_deg(patch: _Patch) -> float:
@@ -173,7 +173,7 @@ def _grid_step_deg(patch: _Patch) -> float:
     return (patch.pixel_scale or 0.0) / _ARCSEC * max(patch.sizes) / (_GRID - 1)
 
 
-def _project(sky: WCS, pixels: NDArray[np.float64]) -> Vectors:
+def project(sky: WCS, pixels: NDArray[np.float64]) -> Vectors:
     """Return unit vectors in ICRS for pixel positions counted from 0."""
     lonlat = sky.all_pix2world(pixels, 0)
     lon, lat = lonlat[:, sky.wcs.lng], lonlat[:, sky.wcs.lat]

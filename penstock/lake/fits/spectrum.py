@@ -81,7 +81,7 @@ def _from_wcs(cards: Cards, wcs: WCS | None) -> Spectral | None:
     axis = wcs.sub([WCSSUB_SPECTRAL])
     kind = axis.wcs.ctype[0][:4]
     ends = axis.wcs_pix2world(np.array([-0.5, channels - 0.5]), 0)[0]
-    limits = _ordered([_wavelength(kind, float(value), axis.wcs.restfrq, axis.wcs.restwav) for value in ends])
+    limits = _ordered([wavelength(kind, float(value), axis.wcs.restfrq, axis.wcs.restwav) for value in ends])
     if limits is None or not channels:
         return None
     shortest, longest = limits
@@ -95,7 +95,7 @@ def _from_wcs(cards: Cards, wcs: WCS | None) -> Spectral | None:
     )
 
 
-def _wavelength(kind: str, value: float, rest_hz: float, rest_m: float) -> float:
+def wavelength(kind: str, value: float, rest_hz: float, rest_m: float) -> float:
     """Return the wavelength of a spectral coordinate in SI (FITS WCS paper III, table 3)."""
     rest = rest_m or (LIGHT_M_S / rest_hz if rest_hz else float("nan"))
     beta = value if kind == "BETA" else value / LIGHT_M_S

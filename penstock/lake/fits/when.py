@@ -18,7 +18,7 @@ from penstock.lake.fits.cards import STRANGE, Cards
 _DAY_S = 86_400.0
 _MJD_ZERO = date(1858, 11, 17).toordinal()
 _MJD_FLOOR, _MJD_CEILING = -60_000.0, 100_000.0  # years 1694 to 2132: what lies outside is a mistake
-_SCALES = {
+SCALES = {
     "UTC": "utc",
     "UT": "utc",
     "UT1": "utc",
@@ -34,7 +34,7 @@ _SCALES = {
     "TCB": "tcb",
     "GPS": "gps",
 }
-_GPS_BEHIND_TAI_S = 19.0
+GPS_BEHIND_TAI_S = 19.0
 _ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](\d{1,2}):(\d{1,2})(?::(\d{1,2}(?:\.\d*)?))?Z?)?")
 _OLD = re.compile(r"(\d{1,2})[/-](\d{1,2})[/-](\d{2})")  # of the years 1900 to 1999 (FITS 4.0 s4.4.2.1)
 _CLOCK = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2}(?:\.\d*)?))?")
@@ -120,7 +120,7 @@ def _ends(cards: Cards) -> Iterator[_Instant | None]:
 
 def _scale(cards: Cards) -> str | None:
     name = (cards.text("TIMESYS") or "UTC").upper().partition("(")[0].strip()
-    return _SCALES.get(name)
+    return SCALES.get(name)
 
 
 def _utc(mjd: float, scale: str, whole_day: bool = False) -> _Instant | None:  # noqa: FBT001  # as the record has it
@@ -129,7 +129,7 @@ def _utc(mjd: float, scale: str, whole_day: bool = False) -> _Instant | None:  #
     if scale == "utc" or whole_day:
         return _Instant(mjd, whole_day)
     if scale == "gps":
-        mjd, scale = mjd + _GPS_BEHIND_TAI_S / _DAY_S, "tai"
+        mjd, scale = mjd + GPS_BEHIND_TAI_S / _DAY_S, "tai"
     try:
         return _Instant(float(Time(mjd, format="mjd", scale=scale).utc.mjd))
     except STRANGE:

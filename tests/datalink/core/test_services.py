@@ -29,8 +29,8 @@ def test_cutouts_tell_the_limits_that_obscore_knows() -> None:
 
 def test_without_limits_everything_may_still_be_asked_for() -> None:
     found = inputs(cutout_service(SODA, Observed()))
-    assert list(found) == ["ID", "CIRCLE", "POLYGON", "POS", "BAND", "TIME", "POL"]
-    assert all((param.minimum, param.maximum, param.options) == (None, None, ()) for param in found.values())
+    assert list(found) == ["ID", "CIRCLE", "POLYGON", "POS", "BAND", "TIME", "POL", "PIXELS"]
+    assert all((param.minimum, param.maximum) == (None, None) for param in found.values())
 
 
 @pytest.mark.parametrize(

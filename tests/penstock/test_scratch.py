@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from penstock.dali.errors import ServiceUnavailable
-from uws.job_types.scratch import scratch
+from penstock.scratch import scratch
 
 
 def directories(root: Path) -> list[Path]:
@@ -24,7 +24,7 @@ def test_a_directory_lasts_as_long_as_the_block(tmp_path: Path) -> None:
 
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from uws.job_types.scratch import scratch\n"
+        "import os, sys; from pathlib import Path; from penstock.scratch import scratch\n"
         "with scratch(Path(sys.argv[1])) as home:\n"
         "    (home / 'big').write_text('x'); os.kill(os.getpid(), 9)"
     )
