@@ -135,7 +135,7 @@ def _read(rows: bytes, schema: pa.Schema) -> pa.RecordBatch:
         return pa.RecordBatch.from_pylist([], schema=schema)
     try:
         table = pyarrow.csv.read_csv(
-            pa.BufferReader(rows),
+            pa.BufferReader(rows),  # type: ignore[arg-type]  # the stubs do not know Arrow's own files
             read_options=pyarrow.csv.ReadOptions(
                 column_names=[str(n) for n in range(len(schema))], use_threads=False, block_size=len(rows) + 1
             ),
