@@ -105,6 +105,10 @@ class TapSource(Protocol):
         """
         ...
 
+    async def warm_up(self) -> None:
+        """Be ready for the first query, so that nobody need wait for what takes long but once."""
+        ...
+
     async def ping(self) -> None:
         """Do nothing if the source answers.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -91,6 +91,11 @@ class PostgresSource:
         prepared = await connection.prepare(statement.sql)
         types = [attribute.type.name for attribute in prepared.get_attributes()]
         return sql if readable_by_arrow(types, statement.fields) else None
+
+    async def warm_up(self) -> None:
+        """Open a connection (`tap_proxy.ports.TapSource`); a database that is away is told to who asks."""
+        with suppress(ServiceUnavailable):
+            await self._pool.release(await self._acquire())
 
     async def ping(self) -> None:
         """Run the least of queries (`tap_proxy.ports.TapSource`)."""

@@ -85,7 +85,7 @@ async def test_a_busy_source_says_so(source: TapSource) -> None:
     running = [asyncio.create_task(rows_of(source, endless(source))) for _ in range(2)]
     await asyncio.sleep(0.05)
     with pytest.raises(ServiceUnavailable, match="Too many queries"):
-        await rows_of(source, select("SELECT 1"))
+        await rows_of(source, endless(source))
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
