@@ -60,14 +60,15 @@ class PostgresSource:
             self._transaction(time_limit_s) as connection,
             aclosing(self._parts(connection, statement, left)) as parts,
         ):
-            while left > 0:
+            while True:
                 async with _within(deadline, time_limit_s):
                     part = await anext(parts)
                 rows = part.rows.slice(0, left)
                 left -= rows.num_rows
-                yield Part(rows, part.last)
-                if part.last:
+                if part.last or left == 0:
                     break
+                yield Part(rows, last=False)
+        yield Part(rows, last=True)  # when nothing is left to do, so that a small result can go out in one piece
 
     async def _parts(self, connection: Any, statement: Statement, most: int) -> AsyncGenerator[Part, None]:
         if most <= FIRST_ROWS:
@@ -181,13 +182,16 @@ async def _leave_as_it_is(_connection: Any) -> None:
 
 
 async def _roll_back(connection: Any) -> None:
+    """End the transaction, or else the connection: that of a COPY that was given up may not listen any more."""
     if connection.is_closed():
         return
     try:
         await connection.execute("ROLLBACK")
-    except BaseException:  # cancelled too: nobody knows what it does, so nobody may use it again
+    except asyncio.CancelledError:
         connection.terminate()
         raise
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+        connection.terminate()
 
 
 @asynccontextmanager

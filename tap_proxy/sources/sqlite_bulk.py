@@ -73,7 +73,12 @@ class Readers:
     def take(self) -> Reader:
         """Return a reader that nobody uses."""
         with self._lock:
-            return self._idle.pop() if self._idle else Reader(self._path)
+            while self._idle:
+                reader = self._idle.pop()
+                if reader.idle:
+                    return reader
+                reader.end()
+            return Reader(self._path)
 
     def give_back(self, reader: Reader) -> None:
         """Keep a reader for the next query; one that was stopped half-way is ended, and replaced by a new one."""
@@ -95,37 +100,40 @@ class Readers:
 
 
 class Reader:
-    """A process that answers one query at a time.
-
-    Attributes
-    ----------
-    idle
-        Whether it can take a query.
-    """
+    """A process that answers one query at a time; `fetch` may wait in one thread while another calls `stop`."""
 
     def __init__(self, path: Path) -> None:
-        self.idle = True
         self._talking, theirs = socket.socketpair()
         with theirs:
             program = [sys.executable, "-m", wire.__name__, str(path.absolute()), str(theirs.fileno())]
             self._process = subprocess.Popen(program, stdin=subprocess.PIPE, pass_fds=[theirs.fileno()])  # noqa: S603
+        self._ended, self._stopped = True, False
         self._fields: tuple[Field, ...] = ()
         self._schema = pa.schema([])
+        self._left = 0
         self._first = True
 
+    @property
+    def idle(self) -> bool:
+        """Whether it can take a query."""
+        return self._ended and not self._stopped and self._process.poll() is None
+
     def begin(self, statement: Statement, most: int) -> None:
-        """Ask for at most so many rows of a query that `readable_in_bulk` takes."""
-        self.idle, self._first, self._fields = False, True, statement.fields
-        sql = typed(statement.sql, statement.fields, most)
+        """Ask for at most so many rows of a query that `readable_in_bulk` takes.
+
+        Raises
+        ------
+        ServiceError
+            The query fails, or its process was stopped.
+        """
+        self._ended, self._first, self._fields, self._left = False, True, statement.fields, most
+        asked = json.dumps([typed(statement.sql, statement.fields, most), list(statement.params)])
         try:
-            wire.send(self._talking, wire.QUERY, json.dumps([sql, list(statement.params)]).encode())
-            kind, data = wire.receive(self._talking)
-        except (EOFError, OSError) as error:
+            wire.send(self._talking, wire.QUERY, asked.encode())
+        except OSError as error:
             raise _gone() from error
-        if kind == wire.FAILURE:
-            self.idle = True
-            raise _as_service_error(bytes(data).decode())
-        self._schema = pa.ipc.read_schema(data)
+        schema = self._receive(wire.SCHEMA)
+        self._schema = pa.ipc.read_schema(schema) if schema is not None else fields_schema(self._fields)
 
     def fetch(self) -> Part:
         """Return the next rows.
@@ -135,25 +143,31 @@ class Reader:
         ServiceError
             The query fails, or its process was stopped.
         """
+        data = self._receive(wire.BATCH)
+        if data is None:
+            return Part(pa.RecordBatch.from_pylist([], schema=fields_schema(self._fields)), last=True)
+        batch = pa.ipc.read_record_batch(data, self._schema)
+        rows = _conformed(batch.slice(1) if self._first else batch, self._fields)
+        self._first = False
+        self._left -= rows.num_rows
+        if self._left <= 0:
+            self._receive(wire.END)
+        return Part(rows, last=self._ended)
+
+    def _receive(self, wanted: bytes) -> pa.Buffer | None:
+        """Return what the next message brings, None at the end."""
         try:
             kind, data = wire.receive(self._talking)
         except (EOFError, OSError) as error:
             raise _gone() from error
-        match kind:
-            case wire.BATCH:
-                batch = pa.ipc.read_record_batch(data, self._schema)
-                rows = batch.slice(1) if self._first else batch
-                self._first = False
-                return Part(_conformed(rows, self._fields), last=False)
-            case wire.END:
-                self.idle = True
-                return Part(pa.RecordBatch.from_pylist([], schema=fields_schema(self._fields)), last=True)
-            case _:
-                self.idle = True
-                raise _as_service_error(bytes(data).decode())
+        self._ended = kind in (wire.END, wire.FAILURE)
+        if kind == wire.FAILURE:
+            raise _as_service_error(bytes(data).decode())
+        return data if kind == wanted else None
 
     def stop(self) -> None:
         """End the query, and the process with it: ADBC cannot be interrupted."""
+        self._stopped = True
         self._process.kill()
 
     def end(self) -> None:
