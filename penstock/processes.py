@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 import structlog
@@ -20,6 +21,7 @@ Serve = Callable[[Callable[[], None], bool], None]
 """Serves until SIGTERM; told what to call when it serves, and whether it is the first of all."""
 
 _PAUSE_S = 1.0
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 _log = structlog.get_logger(__name__)
 
 
@@ -30,7 +32,7 @@ def serve_in_processes(count: int, serve: Serve) -> int:
     serves, its status is returned and nothing is tried again.
     """
     keeper = _Keeper(serve)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDING:
         signal.signal(number, keeper.stop)
     status = keeper.start_first()
     if status is not None:
@@ -55,7 +57,8 @@ class _Keeper:
     def stop(self, *_signal: object) -> None:
         self._stopping = True
         for child in tuple(self._children):
-            os.kill(child, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
 
     def start_first(self) -> int | None:
         """Start the first process; return its status if it ends before it serves, None when it serves."""
@@ -69,10 +72,13 @@ class _Keeper:
         with os.fdopen(reading, "rb") as told:
             if told.read(1):
                 return None
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         self._children.discard(child)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        return 0 if self._stopping else abs(status)
 
     def start(self, *, first: bool = False, serving: Callable[[], None] = lambda: None, drop: int | None = None) -> int:
+        # No signal may meet a child that still has this process's way to take it, or a child that is not known yet.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         child = os.fork()
         if child == 0:
             os.close(self._life)
@@ -80,8 +86,7 @@ class _Keeper:
                 os.close(drop)
             _run(lambda: self._serve(serving, first), self._lifeline)
         self._children.add(child)
-        if self._stopping:  # the signal came between the two
-            os.kill(child, signal.SIGTERM)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         return child
 
     def watch(self) -> int:
@@ -99,8 +104,9 @@ class _Keeper:
 
 def _run(serve: Callable[[], None], lifeline: int) -> NoReturn:
     """Serve in a process that was just forked, until the keeper is gone at the latest."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDING:
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     threading.Thread(target=_stop_with_keeper, args=(lifeline,), daemon=True).start()
     status = 1
     try:

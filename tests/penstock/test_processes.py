@@ -15,7 +15,7 @@ import requests
 
 from tests.support.server import environment, serve
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 def eventually(condition: Callable[[], bool]) -> None:
@@ -25,16 +25,10 @@ def eventually(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def servers(keeper: psutil.Process, port: int) -> set[int]:
-    """Return the processes that answer on the port; each has the listening socket."""
-    return {child.pid for child in keeper.children() if _listens(child, port)}
-
-
-def _listens(process: psutil.Process, port: int) -> bool:
-    try:
-        return any(c.laddr and c.laddr.port == port for c in process.net_connections("tcp") if c.status == "LISTEN")
-    except psutil.NoSuchProcess:
-        return False
+def servers(keeper: psutil.Process, data: Path) -> set[int]:
+    """Return the processes that have begun to serve: each listens for news of jobs on a socket with its number."""
+    listening = {int(path.name.partition("-")[0]) for path in (data / "notify").glob("*.sock")}
+    return listening & {child.pid for child in keeper.children()}
 
 
 def answered(base: str) -> bool:
@@ -43,23 +37,23 @@ def answered(base: str) -> bool:
 
 def test_processes_share_a_port_and_one_that_dies_is_replaced(tmp_path: Path) -> None:
     with serve(tmp_path, PENSTOCK_PROCESSES="2") as server:
-        keeper, port = psutil.Process(server.process.pid), int(server.base.rsplit(":", 1)[1])
-        eventually(lambda: len(servers(keeper, port)) == 2)
-        killed = min(servers(keeper, port))
+        keeper = psutil.Process(server.process.pid)
+        eventually(lambda: len(servers(keeper, tmp_path)) == 2)
+        killed = min(servers(keeper, tmp_path))
         psutil.Process(killed).kill()
-        eventually(lambda: len(servers(keeper, port) - {killed}) == 2)
+        eventually(lambda: len(servers(keeper, tmp_path) - {killed}) == 2)
         assert answered(server.base)
         assert server.output.count("serves at") == 1
         children = keeper.children(recursive=True)
-    assert server.process.returncode == 0
+    assert server.process.wait(PATIENCE_S) == 0
     _, alive = psutil.wait_procs(children, timeout=PATIENCE_S)
     assert not alive
 
 
 def test_nothing_is_left_when_the_keeper_is_killed(tmp_path: Path) -> None:
     with serve(tmp_path, PENSTOCK_PROCESSES="2") as server:
-        keeper, port = psutil.Process(server.process.pid), int(server.base.rsplit(":", 1)[1])
-        eventually(lambda: len(servers(keeper, port)) == 2)
+        keeper = psutil.Process(server.process.pid)
+        eventually(lambda: len(servers(keeper, tmp_path)) == 2)
         children = keeper.children(recursive=True)
         server.process.send_signal(signal.SIGKILL)
         _, alive = psutil.wait_procs(children, timeout=PATIENCE_S)

@@ -94,7 +94,8 @@ class ArrowStreamWriter(_ArrowWriter):
     def end(self, outcome: Outcome) -> tuple[bytes]:
         """Return the end-of-stream mark, and before it the status where it is not OK."""
         if outcome.status is not QueryStatus.OK:
-            told = {"QUERY_STATUS": outcome.status.value, "message": outcome.message or ""}
+            message = (outcome.message or "").encode()
+            told = {b"QUERY_STATUS": outcome.status.value.encode(), b"message": message}
             nothing: Any = pa.RecordBatch.from_pylist([], schema=self._schema)
             self._writer.write_batch(nothing, custom_metadata=pa.KeyValueMetadata(told))
         self._writer.close()
