@@ -4,7 +4,8 @@ Requests of one row are measured against a bare aiohttp handler, long results in
 itself can give (COPY on PostgreSQL, a cursor of the driver on SQLite).
 
 The server, the bare handler and the load generator are processes of their own; every ratio is taken in one run.
-`SERVICE_ROWS` in the environment sets the length of the results, `SERVICE_FORMATS` the formats, with commas.
+In the environment, `SERVICE_ROWS` and `SERVICE_FORMATS` say how long results are and in what formats, `SERVICE_SECONDS`
+for how long requests are made.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from tests.support.postgres import fresh_database
 from tests.support.server import Server, serve
 
 CONCURRENCIES = (1, 8, 32)
-SECONDS = 5.0
+SECONDS = float(os.environ.get("SERVICE_SECONDS", "5"))
 ROWS = int(os.environ.get("SERVICE_ROWS", "1_000_000"))
 FORMATS = os.environ.get("SERVICE_FORMATS", "votable/b2,votable/td,csv,tsv,json,fits,parquet,arrow").split(",")
 ONE_ROW = {

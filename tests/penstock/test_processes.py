@@ -32,11 +32,11 @@ def servers(keeper: psutil.Process, data: Path) -> set[int]:
 
 
 def answered(base: str) -> bool:
-    return requests.get(f"{base}/tap/availability", timeout=PATIENCE_S).status_code == 200
+    return requests.get(f"{base}/uws/jobs", timeout=PATIENCE_S).status_code == 200
 
 
 def test_processes_share_a_port_and_one_that_dies_is_replaced(tmp_path: Path) -> None:
-    with serve(tmp_path, PENSTOCK_PROCESSES="2") as server:
+    with serve(tmp_path, "uws", PENSTOCK_PROCESSES="2") as server:
         keeper = psutil.Process(server.process.pid)
         eventually(lambda: len(servers(keeper, tmp_path)) == 2)
         killed = min(servers(keeper, tmp_path))
@@ -51,7 +51,7 @@ def test_processes_share_a_port_and_one_that_dies_is_replaced(tmp_path: Path) ->
 
 
 def test_nothing_is_left_when_the_keeper_is_killed(tmp_path: Path) -> None:
-    with serve(tmp_path, PENSTOCK_PROCESSES="2") as server:
+    with serve(tmp_path, "uws", PENSTOCK_PROCESSES="2") as server:
         keeper = psutil.Process(server.process.pid)
         eventually(lambda: len(servers(keeper, tmp_path)) == 2)
         children = keeper.children(recursive=True)

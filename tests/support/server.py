@@ -14,7 +14,7 @@ from pathlib import Path
 
 import requests
 
-START_S = 60
+START_S = 180
 
 
 class Server:
