@@ -183,15 +183,15 @@ async def _leave_as_it_is(_connection: Any) -> None:
 
 async def _roll_back(connection: Any) -> None:
     """End the transaction, or else the connection: that of a COPY that was given up may not listen any more."""
-    if connection.is_closed():
-        return
     try:
-        await connection.execute("ROLLBACK")
+        if not connection.is_closed():
+            await connection.execute("ROLLBACK")
     except asyncio.CancelledError:
         connection.terminate()
         raise
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
-        connection.terminate()
+        with suppress(asyncpg.InterfaceError):  # the pool has dropped it already
+            connection.terminate()
 
 
 @asynccontextmanager
