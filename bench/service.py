@@ -1,11 +1,18 @@
-"""The running service against a bare aiohttp handler: requests of one row, and streams of a million.
+"""The running TAP service on both engines.
+
+Requests of one row are measured against a bare aiohttp handler, long results in every format against what the database
+itself can give (COPY on PostgreSQL, a cursor of the driver on SQLite).
 
 The server, the bare handler and the load generator are processes of their own; every ratio is taken in one run.
+In the environment, `SERVICE_ROWS` and `SERVICE_FORMATS` say how long results are and in what formats, `SERVICE_SECONDS`
+for how long requests are made.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -17,21 +24,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+import asyncpg
 import psutil
 import requests
 from rich.console import Console
 from rich.table import Table
 
+from bench.serialisers import NAMES
+from tests.support.postgres import fresh_database
 from tests.support.server import Server, serve
 
 CONCURRENCIES = (1, 8, 32)
-SECONDS = 5.0
-ROWS = 1_000_000
+SECONDS = float(os.environ.get("SERVICE_SECONDS", "5"))
+ROWS = int(os.environ.get("SERVICE_ROWS", "1_000_000"))
+FORMATS = os.environ.get("SERVICE_FORMATS", "votable/b2,votable/td,csv,tsv,json,fits,parquet,arrow").split(",")
 ONE_ROW = {
     "3 columns": "SELECT TOP 1 target_name, s_ra, s_dec FROM ivoa.obscore",
     "all columns": "SELECT TOP 1 * FROM ivoa.obscore",
 }
-ALL_ROWS = "SELECT * FROM ivoa.obscore"
+COLUMNS = ", ".join(name for name, _ in NAMES)
+ALL_ROWS = f"SELECT {COLUMNS} FROM ivoa.obscore"
 console = Console(width=120)
 
 
@@ -82,11 +94,11 @@ def _load(port: int, path: str, concurrency: int) -> dict[str, float]:
     return answer
 
 
-def one_row(server: Server, what: str, query: str) -> None:
+def one_row(server: Server, engine: str, what: str, query: str) -> None:
     """Compare requests per second of a query of one row with the bare handler answering the same bytes."""
     path = sync_path(query, "application/x-votable+xml;serialization=TABLEDATA")
     document = requests.get(server.base + path, timeout=10).content
-    table = Table(title=f"sync TAP, one row, {what}, {len(document)} bytes", title_justify="left")
+    table = Table(title=f"sync TAP on {engine}, one row, {what}, {len(document)} bytes", title_justify="left")
     for heading in ("c", "TAP req/s", "p50 ms", "p99 ms", "bare req/s", "p50 ms", "p99 ms", "TAP / bare"):
         table.add_column(heading, justify="right")
     with bare(document) as bare_port:
@@ -108,73 +120,120 @@ class Streamed:
     growth_mb: float
 
 
-def stream(url: str, pid: int) -> Streamed:
-    """Read a stream to its end and watch the resident memory of the process that sends it."""
+def _resident(server: psutil.Process) -> int:
+    """Return the resident memory of a server and of the processes that read for it."""
+    readers = [child for child in server.children() if "tap_proxy.sources.sqlite_reader" in child.cmdline()]
+    return sum(process.memory_info().rss for process in (server, *readers))
+
+
+def stream(url: str, pid: int, *, coding: str = "identity") -> Streamed:
+    """Read a stream to its end and watch the resident memory of who sends it."""
     process = psutil.Process(pid)
-    before = peak = process.memory_info().rss
+    before = peak = _resident(process)
     begun = time.perf_counter()
     size, first, looked = 0, 0.0, begun
-    with requests.get(url, stream=True, timeout=600, headers={"Accept-Encoding": "identity"}) as answer:
+    with requests.get(url, stream=True, timeout=3600, headers={"Accept-Encoding": coding}) as answer:
         answer.raise_for_status()
-        for chunk in answer.raw.stream(1 << 18):
+        for chunk in answer.raw.stream(1 << 18, decode_content=False):
             now = time.perf_counter()
             first = first or now - begun
             size += len(chunk)
-            if now - looked > 0.05:
-                peak, looked = max(peak, process.memory_info().rss), now
+            if now - looked > 0.2:
+                peak, looked = max(peak, _resident(process)), now
     return Streamed(
         seconds=time.perf_counter() - begun, first_byte_ms=first * 1e3, size=size, growth_mb=(peak - before) / 1e6
     )
 
 
-def streams(server: Server) -> None:
-    """Stream a million generated ObsCore rows in each serialisation, against a bare stream of as many bytes."""
-    table = Table(title=f"{ROWS:,} rows of ivoa.obscore", title_justify="left")
-    for heading in ("format", "rows/s", "MB/s", "first byte ms", "memory growth MB", "rate / bare stream"):
+def streams(server: Server, engine: str, floor: tuple[str, float]) -> None:
+    """Stream generated ObsCore rows in each format, against what the database gives alone."""
+    what, per_s = floor
+    load = os.getloadavg()[0]
+    title = f"{ROWS:,} rows of {len(NAMES)} ObsCore columns on {engine}; {what}: {per_s:,.0f} rows/s; load {load:.1f}"
+    table = Table(title=title, title_justify="left")
+    for heading in ("format", "rows/s", "MB/s", "first byte ms", "memory growth MB", "of the floor"):
         table.add_column(heading, justify="right")
-    with bare(b"") as bare_port:
-        for name in ("BINARY2", "TABLEDATA"):
-            # one request first: caches and code pages are not growth of a stream
-            path = sync_path(ALL_ROWS, f"application/x-votable+xml;serialization={name}", ROWS)
-            stream(server.base + path.replace(f"MAXREC={ROWS}", "MAXREC=10000"), server.process.pid)
-            ours = stream(server.base + path, server.process.pid)
-            floor = stream(f"http://127.0.0.1:{bare_port}/stream?bytes={ours.size}", server.process.pid)
-            table.add_row(
-                name, f"{ROWS / ours.seconds:,.0f}", f"{ours.size / ours.seconds / 1e6:.0f}",
-                f"{ours.first_byte_ms:.1f}", f"{ours.growth_mb:.1f}", f"{floor.seconds / ours.seconds:.3f}",
-            )  # fmt: skip
+    for name, coding in [*((name, "identity") for name in FORMATS), (FORMATS[0], "gzip")]:
+        # one request first: caches and code pages are not growth of a stream
+        path = sync_path(ALL_ROWS, name, ROWS)
+        stream(server.base + path.replace(f"MAXREC={ROWS}", "MAXREC=20000"), server.process.pid, coding=coding)
+        ours = stream(server.base + path, server.process.pid, coding=coding)
+        table.add_row(
+            name if coding == "identity" else f"{name}, {coding}", f"{ROWS / ours.seconds:,.0f}",
+            f"{ours.size / ours.seconds / 1e6:.0f}", f"{ours.first_byte_ms:.1f}", f"{ours.growth_mb:.1f}",
+            f"{ROWS / ours.seconds / per_s:.3f}",
+        )  # fmt: skip
     console.print(table)
 
 
-def fill(data: Path) -> None:
-    """Put `ROWS` generated rows into the catalogue of a stopped server: the sample's, many times."""
-    with sqlite3.connect(data / "penstock.db") as db:
+CHANGED = {
+    "sqlite": {"s_ra": "(n * 137.507764) % 360.0", "s_dec": "degrees(asin(2.0 * n / {rows} - 1.0))"},
+    "postgresql": {
+        "s_ra": "mod(n * 137.507764, 360.0)::float8",
+        "s_dec": "degrees(asin(greatest(-1, least(1, 2.0 * n / {rows} - 1.0))))",
+    },
+}
+NUMBERS = {
+    "sqlite": "(WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < {times}) SELECT n FROM r)",
+    "postgresql": "generate_series(1, {times}) AS r(n)",
+}
+
+
+def filling(engine: str, names: list[str], count: int) -> str:
+    """Return the SQL that multiplies the rows of the sample collection."""
+    changed = {name: f"{name} || '-' || n" for name in ("obs_publisher_did", "obs_id", "lake_did")} | CHANGED[engine]
+    values = ", ".join(changed.get(name, f'"{name}"') for name in names)
+    columns = ", ".join(f'"{name}"' for name in names)
+    table = "ivoa__obscore" if engine == "sqlite" else "ivoa.obscore"
+    sql = f"INSERT INTO {table} ({columns}) SELECT {values} FROM {table}, {NUMBERS[engine]}"
+    return sql.format(rows=ROWS, times=-(-ROWS // count))
+
+
+def fill_sqlite(path: Path) -> tuple[str, float]:
+    """Fill the catalogue of a stopped server, and measure the floor: rows fetched by the driver, and thrown away."""
+    with sqlite3.connect(path) as db:
         names = [row[1] for row in db.execute("PRAGMA table_info(ivoa__obscore)")]
-        changed = {
-            "obs_publisher_did": "obs_publisher_did || '-' || n",
-            "obs_id": "obs_id || '-' || n",
-            "lake_did": "lake_did || '-' || n",
-            "s_ra": "(n * 137.507764) % 360.0",
-            "s_dec": "degrees(asin(2.0 * n / :rows - 1.0))",
-        }
-        values = ", ".join(changed.get(name, f'"{name}"') for name in names)
-        columns = ", ".join(f'"{name}"' for name in names)
-        count = db.execute("SELECT COUNT(*) FROM ivoa__obscore").fetchone()[0]
-        db.execute(
-            f"WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :times) "
-            f"INSERT INTO ivoa__obscore ({columns}) SELECT {values} FROM ivoa__obscore, numbers",
-            {"times": -(-ROWS // count), "rows": ROWS},
-        )
+        db.execute(filling("sqlite", names, db.execute("SELECT COUNT(*) FROM ivoa__obscore").fetchone()[0]))
+    begun = time.perf_counter()
+    cursor = db.execute(f"SELECT {COLUMNS} FROM ivoa__obscore LIMIT {ROWS}")
+    while cursor.fetchmany(2048):
+        pass
+    db.close()
+    return "sqlite3 cursor alone", ROWS / (time.perf_counter() - begun)
+
+
+async def fill_postgres(url: str) -> tuple[str, float]:
+    """Fill the catalogue of a stopped server, and measure the floor: COPY TO in binary form, thrown away."""
+    connection = await asyncpg.connect(url)
+    sql = "SELECT column_name FROM information_schema.columns WHERE table_schema = 'ivoa' AND table_name = 'obscore'"
+    names = [row[0] for row in await connection.fetch(sql)]
+    count = await connection.fetchval("SELECT count(*) FROM ivoa.obscore")
+    await connection.execute(filling("postgresql", names, count))
+    await connection.execute("VACUUM ANALYZE ivoa.obscore")
+
+    async def forget(_chunk: bytes) -> None:
+        pass
+
+    begun = time.perf_counter()
+    await connection.copy_from_query(f"{ALL_ROWS} LIMIT {ROWS}", output=forget, format="binary")
+    await connection.close()
+    return "COPY TO alone", ROWS / (time.perf_counter() - begun)
 
 
 def main() -> None:
-    """Print both tables."""
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder)
-        limits = {"PENSTOCK_LOG_LEVEL": "warning", "PENSTOCK_TAP__MAXREC_HARD": str(2 * ROWS)}
-        with serve(data, **limits) as server:
-            for what, query in ONE_ROW.items():
-                one_row(server, what, query)
-        fill(data)
-        with serve(data, **limits) as server:
-            streams(server)
+    """Print the tables of both engines."""
+    for engine in ("sqlite", "postgresql"):
+        with tempfile.TemporaryDirectory() as folder:
+            data = Path(folder)
+            settings = {"PENSTOCK_LOG_LEVEL": "warning", "PENSTOCK_TAP__MAXREC_HARD": str(2 * ROWS)}
+            if engine == "postgresql":
+                settings["PENSTOCK_DATABASE_URL"] = fresh_database()
+            with serve(data, **settings) as server:
+                for what, query in ONE_ROW.items():
+                    one_row(server, engine, what, query)
+            if engine == "sqlite":
+                floor = fill_sqlite(data / "penstock.db")
+            else:
+                floor = asyncio.run(fill_postgres(settings["PENSTOCK_DATABASE_URL"]))
+            with serve(data, **settings) as server:
+                streams(server, engine, floor)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ from penstock.host import bind, chosen_services, serve
 from penstock.lake.cli import lake_app
 from penstock.log import configure_logging
 from penstock.plugins import Group, PluginError, Registry
+from penstock.processes import serve_in_processes
 from penstock.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, SettingsError, config_file, list_settings
 
 app = typer.Typer(
@@ -58,13 +60,27 @@ def serve_command(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes any free one")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on")] = None,
     data: Annotated[Path | None, typer.Option(help="Directory of everything that must persist")] = None,
+    processes: Annotated[int | None, typer.Option(help="Processes that serve, on as many cores")] = None,
 ) -> None:
     """Start services on one port: all of them, with a sample collection, if nothing is configured."""
-    settings = load(port=port, host=host, data_dir=data)
+    settings = load(port=port, host=host, data_dir=data, processes=processes)
     configure_logging(settings)
     chosen_services(names or ())  # a misspelt name is told before a port is taken
     listener = bind(settings.host, settings.port)
-    _run(serve(settings, names or (), listener=listener, announce=_announce))
+    if settings.processes == 1:
+        _run(serve(settings, names or (), listener=listener, announce=_announce))
+        return
+
+    def serve_one(serving: Callable[[], None], first: bool) -> None:  # noqa: FBT001  # of `Serve`
+        def announce(base: str, paths: Sequence[str]) -> None:
+            if first:
+                _announce(base, paths)
+            serving()
+
+        with _wrong_settings_told():
+            _run(serve(settings, names or (), listener=listener, announce=announce))
+
+    sys.exit(serve_in_processes(settings.processes, serve_one))
 
 
 def _announce(base: str, paths: Sequence[str]) -> None:
@@ -134,10 +150,16 @@ def _run(coroutine: object) -> None:
 
 def main() -> None:
     """Run the command, with those that services add; a wrong setting is one line on standard error and status 2."""
-    try:
+    with _wrong_settings_told():
         for name, command in Registry(Group.COMMANDS, typer.Typer).all().items():
             app.add_typer(command, name=name)
         app()
+
+
+@contextmanager
+def _wrong_settings_told() -> Iterator[None]:
+    try:
+        yield
     except (SettingsError, PluginError) as error:
         typer.echo(f"penstock: {error}", err=True)
         sys.exit(2)

@@ -14,9 +14,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 
+import aiohttp
 import structlog
 from aiohttp import web
 from aiohttp.log import server_logger
+from isal import isal_zlib
 
 from penstock.auth.middleware import install_authentication
 from penstock.auth.opening import open_authenticator
@@ -216,6 +218,7 @@ async def serve(
         loop.add_signal_handler(number, stop.set)
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     server_logger.addFilter(NotHttp())
+    aiohttp.set_zlib_backend(isal_zlib)  # fifteen times as fast as zlib, for answers a little larger
     async with open_host(settings, names) as app:
         runner = web.AppRunner(
             app,

@@ -118,6 +118,7 @@ class Settings(BaseSettings):
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on")
+    processes: int = Field(1, ge=1, le=256, description="Processes that serve on the one port, on as many cores")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes any free one")
     base_url: str | None = Field(
         None, description="URL under which clients reach the host, when a proxy stands before it"

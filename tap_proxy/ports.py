@@ -55,12 +55,18 @@ class Statement:
         The columns of the result, in order.
     uploads
         The tables that came with the query.
+    limit
+        Rows that the query itself wants at most (its TOP), None if it does not say.
+    functions
+        Functions that the SQL calls and that are not the engine's own.
     """
 
     sql: str
     params: Sequence[Any]
     fields: tuple[Field, ...]
     uploads: tuple[UploadedTable, ...] = ()
+    limit: int | None = None
+    functions: frozenset[str] = frozenset()
 
     def at(self, base_url: str) -> Statement:
         """Return the statement with the base URL in the place of its marks."""
@@ -97,6 +103,10 @@ class TapSource(Protocol):
         ServiceUnavailable
             The source cannot be reached, or is busy.
         """
+        ...
+
+    async def warm_up(self) -> None:
+        """Be ready for the first query, so that nobody need wait for what takes long but once."""
         ...
 
     async def ping(self) -> None:

@@ -100,8 +100,9 @@ class TapService:
         self._links_url = links_url
 
     async def warm_up(self) -> None:
-        """Translate something, so that the first caller need not wait while the parser makes its tables."""
+        """Translate something, so that the first caller waits neither for the parser's tables nor for the source."""
         await asyncio.to_thread(self._compile_anew, "SELECT table_name FROM tap_schema.tables", 1, ())
+        await self.source.warm_up()
 
     async def answer(self, query: TapQuery, run: Run) -> AsyncGenerator[bytes, None]:
         """Run a query and yield its result, the first piece as soon as there are rows or there is an end.

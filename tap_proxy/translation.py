@@ -32,7 +32,12 @@ def compiler(schemas: Sequence[Schema], engine: Engine) -> Callable[[str, int, U
             known = catalogue.extended([upload_schema((table.name, table.fields) for table in uploads)])
         translation = compile_query(text, known, dialect, row_limit=maxrows)
         return Statement(
-            sql=translation.sql, params=translation.params, fields=translation.fields, uploads=tuple(uploads)
+            sql=translation.sql,
+            params=translation.params,
+            fields=translation.fields,
+            uploads=tuple(uploads),
+            limit=translation.limit,
+            functions=translation.functions,
         )
 
     return compile_text

@@ -15,13 +15,13 @@ today some read such bytes as Latin-1 and some refuse them: a column known to ho
 
 from __future__ import annotations
 
-import binascii
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pybase64
 
-from penstock.votable.compute import binary_column, content, is_null, pc, unlisted
+from penstock.votable.compute import binary_column, content, emptied, is_null, pc, unlisted, utf16_length
 from penstock.votable.conform import conform
 from penstock.votable.datatypes import PRIMITIVES, TEXT_TYPES, Shape, shape_of
 
@@ -77,12 +77,12 @@ class Base64Feeder:
         data = self._waiting + data if self._waiting else data
         whole = len(data) - len(data) % 3
         self._waiting = data[whole:]
-        return binascii.b2a_base64(memoryview(data)[:whole], newline=False)
+        return pybase64.b64encode(memoryview(data)[:whole])
 
     def finish(self) -> bytes:
         """Return the last characters, padded."""
         rest, self._waiting = self._waiting, b""
-        return binascii.b2a_base64(rest, newline=False)
+        return pybase64.b64encode(rest)
 
 
 def _null_mask(columns: Sequence[pa.Array[Any]]) -> NDArray[np.uint8]:
@@ -152,14 +152,18 @@ def _bits(column: pa.Array[Any], shape: Shape) -> tuple[_Head, pa.Array[Any] | N
 
 
 def _text(column: pa.Array[Any], field: Field, shape: Shape) -> tuple[_Head, pa.Array[Any] | None]:
-    full: Any = pc.fill_null(column, "") if column.null_count else column
+    full = emptied(column)
     unit = PRIMITIVES[field.datatype].wire.itemsize
-    if field.datatype == "char":
-        data = full.view(pa.binary())
-    else:
-        data = pa.array([text.encode("utf-16-be") for text in full.to_pylist()], pa.binary())
+    data = full.view(pa.binary()) if field.datatype == "char" else _utf16(full)
     if shape.variable:
         return (pc.binary_length(data).to_numpy(zero_copy_only=False) // unit, _COUNT), data
     # Text that is shorter than its fixed width ends with NUL (VOTable 1.5 s6).
     padded = np.array(data.to_pylist(), f"S{shape.unit * unit}")
     return (padded, padded.dtype), None
+
+
+def _utf16(texts: pa.Array[Any]) -> pa.Array[Any]:
+    """Encode a string column without nulls as a whole, and cut it by the length of every text."""
+    whole = str(content(texts), "utf-8").encode("utf-16-be")
+    widths = 2 * utf16_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+    return binary_column(np.frombuffer(whole, np.uint8), widths)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 pc: Any = pyarrow.compute
+# Characters that take two 16-bit units; their bytes begin with one from F0 on, which no others have.
+_OUTSIDE_BMP = r"[\x{10000}-\x{10FFFF}]"
+_FIRST_OUTSIDE_BMP = 0xF0
 
 
 def content(column: pa.Array[Any]) -> memoryview:
@@ -55,3 +58,32 @@ def is_null(column: pa.Array[Any]) -> NDArray[np.bool_]:
     """Return which cells are null."""
     nulls: NDArray[np.bool_] = pc.is_null(column).to_numpy(zero_copy_only=False)
     return nulls
+
+
+def byte_range(column: pa.Array[Any]) -> tuple[int, int]:
+    """Return the least and the greatest byte in a string or binary column; an empty column has blanks only."""
+    data = np.frombuffer(content(column), np.uint8)
+    return (int(data.min()), int(data.max())) if len(data) else (0x20, 0x20)
+
+
+def utf16_length(texts: pa.Array[Any]) -> pa.Array[Any]:
+    """Return how many 16-bit units every text takes."""
+    length: pa.Array[Any] = pc.utf8_length(texts)
+    if byte_range(texts)[1] >= _FIRST_OUTSIDE_BMP:
+        length = pc.add(length, pc.count_substring_regex(texts, _OUTSIDE_BMP))
+    return length
+
+
+def emptied(column: pa.Array[Any]) -> pa.Array[Any]:
+    """Return a string or binary column in which empty cells stand for nulls; without copying, as a rule."""
+    if not column.null_count:
+        return column
+    _, offsets, data = column.buffers()
+    if offsets is None:
+        return column
+    bounds = np.frombuffer(memoryview(offsets), np.int32)[column.offset : column.offset + len(column) + 1]
+    if np.diff(bounds)[is_null(column)].any():  # what lies behind a null is anything
+        filled: pa.Array[Any] = pc.fill_null(column, "" if pa.types.is_string(column.type) else b"")
+        return filled
+    kept = data if data is not None else pa.py_buffer(b"")
+    return pa.Array.from_buffers(column.type, len(column), [None, offsets, kept], 0, column.offset)

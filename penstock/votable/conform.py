@@ -12,14 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.dali.errors import InternalError
-from penstock.votable.compute import is_null, pc, relisted, unlisted
+from penstock.votable.compute import is_null, pc, relisted, unlisted, utf16_length
 from penstock.votable.datatypes import PRIMITIVES, TEXT_TYPES, arrow_type, shape_of
 
 if TYPE_CHECKING:
     from penstock.votable.model import Field
-
-# Characters that take two 16-bit units.
-_OUTSIDE_BMP = r"[\x{10000}-\x{10FFFF}]"
 
 
 def conform(array: pa.Array[Any], field: Field) -> pa.Array[Any]:
@@ -110,11 +107,7 @@ def _check_lengths(column: pa.Array[Any], field: Field) -> None:
 
 def _text_length(column: pa.Array[Any], field: Field) -> pa.Array[Any]:
     """Count what arraysize counts: bytes of `char`, 16-bit units of `unicodeChar`."""
-    length: pa.Array[Any]
-    if field.datatype == "char":
-        length = pc.binary_length(column)
-    else:
-        length = pc.add(pc.utf8_length(column), pc.count_substring_regex(column, _OUTSIDE_BMP))
+    length: pa.Array[Any] = pc.binary_length(column) if field.datatype == "char" else utf16_length(column)
     return length
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from penstock.votable.compute import content, pc, relisted
+from penstock.votable.compute import byte_range, content, emptied, pc, relisted
 from penstock.votable.datatypes import TEXT_TYPES, arrow_type, fields_schema, shape_of
 from penstock.votable.model import ByIdentity
 from penstock.votable.text import FEW, spell_number, spelt_by_python, text_column
@@ -100,13 +100,13 @@ def _cells(array: pa.Array[Any], field: Field) -> pa.Array[Any]:
     text = text_column(array, field)
     if field.datatype in TEXT_TYPES:
         text = _escaped(text)
-    return pc.fill_null(text, "") if text.null_count else text
+    return emptied(text)
 
 
 def _escaped(text: pa.Array[Any]) -> pa.Array[Any]:
     # One look at the column's bytes decides which of the costlier replacements are needed: mostly none.
     data = bytes(content(text))
-    if (np.frombuffer(data, np.uint8) < 0x20).any() or any(mark in data for mark in _NONCHARACTERS):
+    if byte_range(text)[0] < 0x20 or any(mark in data for mark in _NONCHARACTERS):
         text = pc.replace_substring_regex(text, ILLEGAL_IN_XML, "")
     for character, reference in _ESCAPES:
         if character.encode() in data:

@@ -1,4 +1,7 @@
-"""Queries on PostgreSQL: a server-side cursor in a read-only transaction, cancelled when nobody waits any more.
+"""Queries on PostgreSQL: one read-only transaction each, cancelled when nobody waits any more.
+
+Few rows are fetched at once; many are copied (see `postgres_copy`), or come through a server-side cursor where a column
+has a type that only the driver can read.
 
 The session itself is read-only and has a statement_timeout, should this process be gone; a role that may only SELECT
 (setting ``tap.database_url``) is the lock that no fault of ours can open.
@@ -9,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -23,6 +26,7 @@ from tap_proxy.adql.dialect import quoted
 from tap_proxy.adql.postgresql import TYPES
 from tap_proxy.ports import UPLOAD_MARK, Part, QueryTimeout, Statement
 from tap_proxy.sources.columns import FIRST_ROWS, Row, batch_of, batch_sizes
+from tap_proxy.sources.postgres_copy import copied, readable_by_arrow, with_literals
 from tap_proxy.sources.uploaded import is_array, values_of
 
 _TYPES = {**TYPES, "boolean": "boolean"}
@@ -51,16 +55,48 @@ class PostgresSource:
         deadline = asyncio.get_running_loop().time() + time_limit_s
         if statement.uploads:
             statement = await asyncio.to_thread(_with_uploads, statement)
-        async with self._transaction(time_limit_s) as connection:
-            async with _within(deadline, time_limit_s):
-                cursor = await connection.cursor(statement.sql, *statement.params)
-            for size in batch_sizes(maxrows):
+        left = min(maxrows, statement.limit or maxrows)
+        async with (
+            self._transaction(time_limit_s) as connection,
+            aclosing(self._parts(connection, statement, left)) as parts,
+        ):
+            while True:
                 async with _within(deadline, time_limit_s):
-                    records = await cursor.fetch(size)
-                last = len(records) < size
-                yield Part(await _batch_of(records, statement.fields), last)
-                if last:
+                    part = await anext(parts)
+                rows = part.rows.slice(0, left)
+                left -= rows.num_rows
+                if part.last or left == 0:
                     break
+                yield Part(rows, last=False)
+        yield Part(rows, last=True)  # when nothing is left to do, so that a small result can go out in one piece
+
+    async def _parts(self, connection: Any, statement: Statement, most: int) -> AsyncGenerator[Part, None]:
+        if most <= FIRST_ROWS:
+            records = await connection.fetch(statement.sql, *statement.params)
+            yield Part(batch_of(records, statement.fields), last=True)
+            return
+        sql = await self._sql_to_copy(connection, statement)
+        if sql is None:
+            parts = _through_cursor(connection, statement, most)
+        else:
+            parts = copied(connection, sql, statement.fields)
+        async with aclosing(parts):
+            async for part in parts:
+                yield part
+
+    async def _sql_to_copy(self, connection: Any, statement: Statement) -> str | None:
+        """Return what COPY is to copy; None if Arrow cannot read the columns, or a parameter is no string."""
+        sql = with_literals(statement.sql, statement.params)
+        if sql is None:
+            return None
+        prepared = await connection.prepare(statement.sql)
+        types = [attribute.type.name for attribute in prepared.get_attributes()]
+        return sql if readable_by_arrow(types, statement.fields) else None
+
+    async def warm_up(self) -> None:
+        """Open a connection (`tap_proxy.ports.TapSource`); a database that is away is told to who asks."""
+        with suppress(ServiceUnavailable):
+            await self._pool.release(await self._acquire())
 
     async def ping(self) -> None:
         """Run the least of queries (`tap_proxy.ports.TapSource`)."""
@@ -83,8 +119,7 @@ class PostgresSource:
             try:
                 yield connection
             finally:
-                if not connection.is_closed():
-                    await connection.execute("ROLLBACK")
+                await _roll_back(connection)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             raise _as_service_error(error, time_limit_s) from error
         finally:
@@ -121,6 +156,7 @@ async def open_pool(url: str, *, connections: int, search_path: str) -> asyncpg.
             "default_transaction_read_only": "on",
             "application_name": "penstock-tap",
             "search_path": search_path,
+            "standard_conforming_strings": "on",
         },
     )
 
@@ -145,6 +181,19 @@ async def _leave_as_it_is(_connection: Any) -> None:
     """Save the pool's round trip: a read-only transaction that was rolled back leaves nothing to reset."""
 
 
+async def _roll_back(connection: Any) -> None:
+    """End the transaction, or else the connection: that of a COPY that was given up may not listen any more."""
+    try:
+        if not connection.is_closed():
+            await connection.execute("ROLLBACK")
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+        with suppress(asyncpg.InterfaceError):  # the pool has dropped it already
+            connection.terminate()
+
+
 @asynccontextmanager
 async def _within(deadline: float, time_limit_s: float) -> AsyncGenerator[None, None]:
     """Give up at `deadline`; asyncpg then cancels what the server does."""
@@ -153,6 +202,13 @@ async def _within(deadline: float, time_limit_s: float) -> AsyncGenerator[None, 
             yield
     except TimeoutError as error:
         raise QueryTimeout(time_limit_s) from error
+
+
+async def _through_cursor(connection: Any, statement: Statement, most: int) -> AsyncGenerator[Part, None]:
+    cursor = await connection.cursor(statement.sql, *statement.params)
+    for size in batch_sizes(most):
+        records = await cursor.fetch(size)
+        yield Part(await _batch_of(records, statement.fields), len(records) < size)
 
 
 async def _batch_of(records: Sequence[Row], fields: tuple[Field, ...]) -> pa.RecordBatch:

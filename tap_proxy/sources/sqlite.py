@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence, Set
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import structlog
 
 from penstock.dali.errors import InternalError, ServiceError, ServiceUnavailable, UsageError
@@ -23,7 +23,8 @@ from penstock.db import Dialect
 from penstock.votable.model import Field
 from tap_proxy.adql.dialect import quoted
 from tap_proxy.ports import UPLOAD_MARK, Part, QueryTimeout, Statement, UploadedTable
-from tap_proxy.sources.columns import batch_of, batch_sizes
+from tap_proxy.sources.columns import FIRST_ROWS, batch_of, batch_sizes
+from tap_proxy.sources.sqlite_bulk import Reader, Readers, readable_in_bulk
 from tap_proxy.sources.uploaded import values_of
 
 Functions = Mapping[str, tuple[int, Callable[..., Any]]]
@@ -32,6 +33,9 @@ Functions = Mapping[str, tuple[int, Callable[..., Any]]]
 _log = structlog.get_logger(__name__)
 _REPEAT_INTERRUPT_S = 0.02
 _BUSY_TIMEOUT_S = 5.0
+_AT_ONCE_S = 0.002
+_LOOK_AFTER_STEPS = 500  # of SQLite's virtual machine
+_NOT_NOW = frozenset({sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _MAX_VALUE_BYTES = 64 * 1024 * 1024
 _ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 _FORBIDDEN_FUNCTIONS = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"})
@@ -67,28 +71,36 @@ class SqliteSource:
         self._queue_time_limit_s = queue_time_limit_s
         self._slots = asyncio.Semaphore(connections)
         self._idle: list[sqlite3.Connection] = []
+        self._quick: sqlite3.Connection | None = None
+        self._readers = Readers(path)
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="tap-sqlite")
         self._settling: set[asyncio.Task[None]] = set()
 
     async def open(self, statement: Statement, *, maxrows: int, time_limit_s: float) -> AsyncGenerator[Part, None]:
         """Run a query and yield its rows (`tap_proxy.ports.TapSource`)."""
         deadline = asyncio.get_running_loop().time() + time_limit_s
+        most = min(maxrows, statement.limit or maxrows)
+        if not statement.uploads and (part := self._at_once(statement, most)) is not None:
+            yield part
+            return
         await self._enter(time_limit_s)
-        run = _Run(statement)
+        run = _Run(statement, most)
         try:
             last = False
-            for size in batch_sizes(maxrows):
+            while not last:
                 try:
                     async with asyncio.timeout_at(deadline):
-                        rows = await self._fetch(run, size)
+                        part = await self._fetch(run)
                 except TimeoutError as error:
                     raise QueryTimeout(time_limit_s) from error
-                last = rows.num_rows < size
-                yield Part(rows, last)
-                if last:
-                    break
+                last = part.last
+                yield part
         finally:
             await self._leave(run)
+
+    async def warm_up(self) -> None:
+        """Be ready for the first query (`tap_proxy.ports.TapSource`)."""
+        await asyncio.to_thread(self._readers.warm_up)
 
     async def ping(self) -> None:
         """Run the least of queries (`tap_proxy.ports.TapSource`)."""
@@ -101,10 +113,13 @@ class SqliteSource:
         """Close all connections, when the queries that were given up are through."""
         if self._settling:
             await asyncio.wait(set(self._settling))
-        for connection in self._idle:
-            connection.close()
+        for connection in (*self._idle, self._quick):
+            if connection is not None:
+                connection.close()
         self._idle.clear()
-        self._threads.shutdown(wait=False)
+        self._quick = None
+        await asyncio.to_thread(self._threads.shutdown)
+        self._readers.close()
 
     async def _enter(self, time_limit_s: float) -> None:
         if not self._slots.locked():
@@ -116,35 +131,72 @@ class SqliteSource:
         except TimeoutError as error:
             raise ServiceUnavailable("Too many queries run already; try again later.", retry_after_s=10) from error
 
-    async def _fetch(self, run: _Run, size: int) -> pa.RecordBatch:
-        run.working = asyncio.get_running_loop().run_in_executor(self._threads, self._fetch_in_thread, run, size)
-        # The thread cannot be cancelled, only its query interrupted: `working` stays until it is through.
-        rows = await asyncio.shield(run.working)
-        run.working = None
-        return rows
+    def _at_once(self, statement: Statement, most: int) -> Part | None:
+        """Return the whole result if that takes next to no time and it is short, else None.
 
-    def _fetch_in_thread(self, run: _Run, size: int) -> pa.RecordBatch:
+        This runs in the event loop's thread: handing a small query to another one takes longer than the query does,
+        and the two then compete for the interpreter.
+        """
+        size, until = min(most, FIRST_ROWS), time.perf_counter() + _AT_ONCE_S
+        cursor = None
         try:
-            if run.cursor is None:
-                if run.statement.uploads:
-                    run.connection = self._connect(run.statement.uploads)
-                else:
-                    run.connection = self._idle.pop() if self._idle else self._connect()
-                run.cursor = run.connection.execute(_sql(run.statement), run.statement.params)
-            rows = run.cursor.fetchmany(size)
-        except sqlite3.Error as error:
+            connection = self._quick = self._quick or self._connect(patience_s=0)
+            connection.set_progress_handler(lambda: time.perf_counter() > until, _LOOK_AFTER_STEPS)
+            cursor = connection.execute(_sql(statement), statement.params)
+            rows = cursor.fetchmany(size)
+        except (sqlite3.Error, OverflowError) as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_NOW:
+                return None
             raise _as_service_error(error) from error
-        except OverflowError as error:
-            raise UsageError("A number in the query is too large for the database.") from error
-        return batch_of(rows, run.statement.fields)
+        finally:
+            if cursor is not None:
+                cursor.close()
+        whole = len(rows) < size or size == most
+        return Part(batch_of(rows, statement.fields), last=True) if whole else None
 
-    def _connect(self, uploads: Sequence[UploadedTable] = ()) -> sqlite3.Connection:
+    async def _fetch(self, run: _Run) -> Part:
+        run.working = asyncio.get_running_loop().run_in_executor(self._threads, self._fetch_in_thread, run)
+        # The thread cannot be cancelled, only its query interrupted: `working` stays until it is through.
+        part = await asyncio.shield(run.working)
+        run.working = None
+        return part
+
+    def _fetch_in_thread(self, run: _Run) -> Part:
+        if run.cursor is None and run.reader is None:
+            self._begin(run)
+        if run.reader is not None:
+            return run.reader.fetch()
+        size = next(run.sizes)
+        try:
+            rows = run.cursor.fetchmany(size) if run.cursor is not None else []
+        except (sqlite3.Error, OverflowError) as error:
+            raise _as_service_error(error) from error
+        run.left -= len(rows)
+        return Part(batch_of(rows, run.statement.fields), last=len(rows) < size or run.left == 0)
+
+    def _begin(self, run: _Run) -> None:
+        """Prepare the query on a connection that judges it; a reader goes on with it where it can."""
+        uploads = run.statement.uploads
+        try:
+            run.connection = self._connect(uploads) if uploads or not self._idle else self._idle.pop()
+            if run.most > FIRST_ROWS and self._readers.worth(run.most) and readable_in_bulk(run.statement):
+                run.connection.execute(f"EXPLAIN {_sql(run.statement)}", run.statement.params).close()
+                run.reader = self._readers.take()
+                run.reader.begin(run.statement, run.most)
+            else:
+                run.cursor = run.connection.execute(_sql(run.statement), run.statement.params)
+        except (sqlite3.Error, OverflowError) as error:
+            raise _as_service_error(error) from error
+
+    def _connect(
+        self, uploads: Sequence[UploadedTable] = (), *, patience_s: float = _BUSY_TIMEOUT_S
+    ) -> sqlite3.Connection:
         connection = sqlite3.connect(
             f"{self._path.absolute().as_uri()}?mode=ro",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
-            timeout=_BUSY_TIMEOUT_S,
+            timeout=patience_s,
         )
         for table in uploads:
             _keep(connection, table)
@@ -168,10 +220,12 @@ class SqliteSource:
         task.add_done_callback(self._settling.discard)
         await asyncio.shield(task)
 
-    async def _settle(self, run: _Run, working: asyncio.Future[pa.RecordBatch]) -> None:
+    async def _settle(self, run: _Run, working: asyncio.Future[Part]) -> None:
         """Interrupt the query until its thread is through: an interrupt between two statements has no effect."""
         while not working.done():
-            if run.connection is not None:
+            if run.reader is not None:
+                run.reader.stop()
+            elif run.connection is not None:
                 run.connection.interrupt()
             await asyncio.wait({working}, timeout=_REPEAT_INTERRUPT_S)
         working.exception()  # whatever it is, nobody waits for it
@@ -180,6 +234,8 @@ class SqliteSource:
     def _give_back(self, run: _Run) -> None:
         if run.cursor is not None:
             run.cursor.close()
+        if run.reader is not None:
+            self._threads.submit(self._readers.give_back, run.reader)
         if run.connection is not None and run.statement.uploads:
             run.connection.close()  # and with it the uploaded tables
         elif run.connection is not None:
@@ -189,12 +245,19 @@ class SqliteSource:
 
 @dataclass(slots=True)
 class _Run:
-    """One query: the connection that it has, and what a thread does for it now."""
+    """One query: the connection and perhaps the reader that it has, and what a thread does for it now."""
 
     statement: Statement
+    most: int
+    sizes: Iterator[int] = field(init=False)
+    left: int = field(init=False)
     connection: sqlite3.Connection | None = None
     cursor: sqlite3.Cursor | None = None
-    working: asyncio.Future[pa.RecordBatch] | None = None
+    reader: Reader | None = None
+    working: asyncio.Future[Part] | None = None
+
+    def __post_init__(self) -> None:
+        self.sizes, self.left = batch_sizes(self.most), self.most
 
 
 def _upload_name(table: UploadedTable) -> str:
@@ -251,7 +314,9 @@ def _authorizer(readable: Set[str], private: Set[str]) -> Callable[..., int]:
     return authorize
 
 
-def _as_service_error(error: sqlite3.Error) -> ServiceError:
+def _as_service_error(error: Exception) -> ServiceError:
+    if isinstance(error, OverflowError):
+        return UsageError("A number in the query is too large for the database.")
     text = str(error)
     match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_IOERR:

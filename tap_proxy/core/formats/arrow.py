@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from penstock.votable.conform import conform
 from penstock.votable.datatypes import arrow_type
+from penstock.votable.document import QueryStatus
 from penstock.votable.model import Field
 from tap_proxy.core.formats.model import Outcome, ResultHead
 
@@ -75,7 +76,10 @@ class ParquetWriter(_ArrowWriter):
 
 
 class ArrowStreamWriter(_ArrowWriter):
-    """Writes an Arrow IPC stream; it ends with a mark that is missing where it was cut short."""
+    """Writes an Arrow IPC stream; it ends with a mark that is missing where it was cut short.
+
+    Where rows are missing because of a limit, a last batch without rows has the status as its metadata.
+    """
 
     def begin(self) -> bytes:
         """Return the schema message."""
@@ -88,7 +92,12 @@ class ArrowStreamWriter(_ArrowWriter):
         return self._outbox.take()
 
     def end(self, outcome: Outcome) -> tuple[bytes]:
-        """Return the end-of-stream mark."""
+        """Return the end-of-stream mark, and before it the status where it is not OK."""
+        if outcome.status is not QueryStatus.OK:
+            message = (outcome.message or "").encode()
+            told = {b"QUERY_STATUS": outcome.status.value.encode(), b"message": message}
+            nothing: Any = pa.RecordBatch.from_pylist([], schema=self._schema)
+            self._writer.write_batch(nothing, custom_metadata=pa.KeyValueMetadata(told))
         self._writer.close()
         return (self._outbox.take(),)
 

@@ -11,13 +11,15 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from penstock.votable.compute import pc
+from penstock.votable.compute import byte_range, content, pc
 from penstock.votable.datatypes import TEXT_TYPES
+from penstock.votable.model import Field
 from penstock.votable.text import text_column
 from tap_proxy.core.formats.joining import join_rows
 from tap_proxy.core.formats.model import Outcome, ResultHead
 
 _NEEDS_QUOTES = r'[",\r\n]'
+_QUOTE_WORTHY = (b'"', b",", b"\r", b"\n")
 _BREAKS_TSV = r"[\t\r\n]"
 
 
@@ -38,7 +40,7 @@ class CsvWriter:
     def rows(self, batch: pa.RecordBatch) -> bytes:
         """Return a line per row."""
         pairs = zip(batch.columns, self._fields, strict=True)
-        cells = [_quoted(text_column(array, field)) for array, field in pairs]
+        cells = [_cells(array, field) for array, field in pairs]
         if len(cells) == 1:
             # A line without anything would be read as no row at all.
             cells = [pc.if_else(pc.equal(pc.fill_null(cells[0], ""), ""), '""', cells[0])]
@@ -67,7 +69,7 @@ class TsvWriter:
         cells = []
         for array, field in zip(batch.columns, self._fields, strict=True):
             text = text_column(array, field)
-            if field.datatype in TEXT_TYPES:
+            if field.datatype in TEXT_TYPES and byte_range(text)[0] < 0x20:
                 text = pc.replace_substring_regex(text, _BREAKS_TSV, " ")
             cells.append(text)
         return join_rows(cells, "\t", "\n")
@@ -77,10 +79,16 @@ class TsvWriter:
         return (b"",)
 
 
+def _cells(array: pa.Array[Any], field: Field) -> pa.Array[Any]:
+    text = text_column(array, field)
+    if field.datatype not in TEXT_TYPES:
+        return text
+    data = bytes(content(text))
+    return _quoted(text) if any(mark in data for mark in _QUOTE_WORTHY) else text
+
+
 def _quoted(text: pa.Array[Any]) -> pa.Array[Any]:
     special = pc.match_substring_regex(text, _NEEDS_QUOTES)
-    if not pc.any(special).as_py():
-        return text
     doubled = pc.replace_substring(text, '"', '""')
     quoted: pa.Array[Any] = pc.if_else(special, pc.binary_join_element_wise('"', doubled, '"', ""), text)
     return quoted

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from penstock.votable.compute import content, is_null, pc, unlisted
+from penstock.votable.compute import byte_range, content, is_null, pc, unlisted
 from penstock.votable.datatypes import PRIMITIVES, TEXT_TYPES, shape_of
 from penstock.votable.model import Datatype, Field
 
@@ -143,6 +143,9 @@ def tails(batch: pa.RecordBatch, columns: Sequence[Column]) -> bytes:
 
 def ascii_column(texts: pa.Array[Any]) -> pa.Array[Any]:
     """Return the texts in printable ASCII."""
+    least, greatest = byte_range(texts)
+    if least >= 0x20 and greatest <= 0x7E:
+        return texts
     plain: pa.Array[Any] = pc.replace_substring_regex(texts, _NOT_ASCII, "?")
     return plain
 

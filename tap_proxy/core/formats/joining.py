@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from penstock.votable.compute import pc, relisted
+from penstock.votable.compute import emptied, pc, relisted
 
 
 def join_rows(cells: Sequence[pa.Array[Any]], between: str, after: str) -> bytes:
@@ -23,7 +23,7 @@ def join_rows(cells: Sequence[pa.Array[Any]], between: str, after: str) -> bytes
     """
     if len(cells[0]) == 0:
         return b""
-    filled = [pc.fill_null(cell, "") if cell.null_count else cell for cell in cells]
+    filled = [emptied(cell) for cell in cells]
     rows = pc.binary_join_element_wise(*filled, between) if len(filled) > 1 else filled[0]
     joined = pc.binary_join(relisted(np.array([len(rows)]), rows), after)
     return b"".join((joined[0].as_buffer(), after.encode()))

@@ -126,6 +126,14 @@ def test_arrow_is_read_back() -> None:
     assert table.column("pair").to_pylist() == [row[3] for row in ROWS]
 
 
+def test_arrow_and_parquet_say_that_rows_are_missing() -> None:
+    reader = pa.ipc.open_stream(io.BytesIO(write("arrow", outcome=OVERFLOW)))
+    *_, last = reader.iter_batches_with_custom_metadata()
+    assert last.batch.num_rows == 0
+    assert last.custom_metadata[b"QUERY_STATUS"] == b"OVERFLOW"
+    assert pq.read_metadata(io.BytesIO(write("parquet", outcome=OVERFLOW))).metadata[b"QUERY_STATUS"] == b"OVERFLOW"
+
+
 @pytest.mark.parametrize("name", ["votable/td", "votable/b2"])
 def test_votable_is_read_back(name: str) -> None:
     table = parse_single_table(io.BytesIO(write(name))).to_table()

@@ -54,7 +54,7 @@ async def test_a_result_without_rows_is_one_empty_last_part(source: TapSource) -
 async def test_the_last_part_says_so(source: TapSource) -> None:
     parts = [part async for part in source.open(select("SELECT n FROM numbers"), maxrows=ROWS + 1, time_limit_s=30)]
     assert [part.last for part in parts] == [*[False] * (len(parts) - 1), True]
-    assert parts[0].rows.num_rows == FIRST_ROWS
+    assert sum(part.rows.num_rows for part in parts) == ROWS
 
 
 async def test_an_endless_query_is_stopped_in_time(source: TapSource) -> None:
@@ -76,7 +76,7 @@ async def test_a_cancelled_query_gives_its_connection_back(source: TapSource) ->
 async def test_a_result_that_is_closed_half_way_gives_its_connection_back(source: TapSource) -> None:
     for _ in range(6):
         async with aclosing(source.open(select("SELECT n FROM numbers"), maxrows=ROWS, time_limit_s=30)) as parts:
-            assert (await anext(parts)).rows.num_rows == FIRST_ROWS
+            assert (await anext(parts)).rows.num_rows > 0
     assert await rows_of(source, select("SELECT 7")) == [(7,)]
 
 
@@ -85,7 +85,7 @@ async def test_a_busy_source_says_so(source: TapSource) -> None:
     running = [asyncio.create_task(rows_of(source, endless(source))) for _ in range(2)]
     await asyncio.sleep(0.05)
     with pytest.raises(ServiceUnavailable, match="Too many queries"):
-        await rows_of(source, select("SELECT 1"))
+        await rows_of(source, endless(source))
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)

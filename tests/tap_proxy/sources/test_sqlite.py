@@ -63,7 +63,7 @@ async def test_a_cancelled_query_stops_at_once(tmp_path: Path) -> None:
         task.cancel()
         async with asyncio.timeout(5):
             await asyncio.wait({task})
-        assert source._threads._work_queue.qsize() == 0
+        assert not source._slots.locked()
         assert await rows_of(source, select("SELECT 1")) == [(1,)]
 
 
