@@ -39,7 +39,7 @@ async def checked(
     """
     async with aclosing(chunks):
         head = await _head(chunks)
-        _judge(client, head, votable=votable)
+        _judge(client, head[:_HEAD_BYTES], votable=votable)
         tail = head[-_TAIL_BYTES:]
         yield head
         async for chunk in chunks:

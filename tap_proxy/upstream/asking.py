@@ -29,7 +29,8 @@ _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 10.0
 _ABORT_PATIENCE_S = 3.0
 _MOST_JOB_BYTES = 1 << 20
-_ENDED = frozenset({"COMPLETED", "ERROR", "ABORTED", "ARCHIVED", "HELD", "SUSPENDED", "UNKNOWN"})
+_FINAL = frozenset({"COMPLETED", "ERROR", "ABORTED", "ARCHIVED"})
+_ENDED = _FINAL | {"HELD", "SUSPENDED", "UNKNOWN"}
 _XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
 _log = structlog.get_logger(__name__)
 
@@ -77,8 +78,8 @@ async def _job(
     finished = False
     try:
         state = await _followed(client, url, deadline, report)
-        finished = state.phase == "COMPLETED"
-        if not finished:
+        finished = state.phase in _FINAL
+        if state.phase != "COMPLETED":
             raise await _failure(client, url, state, deadline)
         result = urljoin(url, state.result or f"{url}/results/result")
         async with client.answer("GET", result, deadline=deadline) as response:

@@ -28,6 +28,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEPT_METHOD = frozenset({307, 308})
 _BUFFER_BYTES = 1 << 20
 _MOST_ERROR_BYTES = 1 << 16
+_MOST_SWELLING = 200  # times; rows of a table that are all alike reach about a hundred
+_SMALL_BYTES = 1 << 24
 _MOST_MESSAGE = 2000
 _TAG = re.compile(r"<[^>]*>")
 _log = structlog.get_logger(__name__)
@@ -143,15 +145,21 @@ class UpstreamClient:
         Raises
         ------
         UpstreamFailed
-            It breaks off, or is not whole at the deadline.
+            It breaks off, is not whole at the deadline, or swells as no table does.
         """
-        with self._told():
-            while True:
+        size, loop = 0, asyncio.get_running_loop()
+        while True:
+            with self._told():
                 async with asyncio.timeout_at(deadline):
                     chunk = await response.content.readany()
-                if not chunk:
-                    return
-                yield chunk
+                if loop.time() > deadline:  # where something has come already, there is no waiting that could time out
+                    raise TimeoutError
+            if not chunk:
+                return
+            size += len(chunk)
+            if size > _SMALL_BYTES and size > _MOST_SWELLING * response.content.total_raw_bytes:
+                raise UpstreamFailed(f"{self.site.name}: its answer is compressed beyond reason.")
+            yield chunk
 
     async def save(self, url: str, file: IO[bytes], *, max_bytes: int, deadline: float) -> None:
         """Write a document of the upstream into a file.
