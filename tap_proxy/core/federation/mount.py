@@ -100,7 +100,7 @@ class Mount:
 
 def mounted(named: Iterable[tuple[str, str, Table]]) -> tuple[RemoteTable, ...]:
     """Give names to tables, of which each is (schema, name as the upstream says it, the table)."""
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     remote = []
     for schema, name, table in named:
         parts = _parts(name)
@@ -124,18 +124,18 @@ def _bare(part: str) -> str:
     return part[1:-1].replace('""', '"') if part.startswith('"') else part
 
 
-def _free(wanted: str, taken: set[str]) -> str:
-    """Return a regular identifier that is not taken yet, and take it."""
+def _free(wanted: str, taken: dict[str, int]) -> str:
+    """Return a regular identifier that is not taken yet, and take it; `taken` tells how often each was wanted."""
     base = _NOT_REGULAR.sub("_", wanted).strip("_")
     if not base[:1].isalpha():
         base = f"t_{base}"
     if base.upper() in RESERVED_WORDS:
         base += "_"
-    name, number = base, 1
+    name = base
     while name.lower() in taken:
-        number += 1
-        name = f"{base}_{number}"
-    taken.add(name.lower())
+        taken[base.lower()] += 1
+        name = f"{base}_{taken[base.lower()]}"
+    taken[name.lower()] = 1
     return name
 
 

@@ -62,6 +62,7 @@ def running(serving: Serving) -> Iterator[str]:
         if not loop.is_closed():
             loop.call_soon_threadsafe(stop.set)
         thread.join(START_S)
+        listener.close()
 
 
 def row(n: int, site: str, **values: object) -> dict[str, object]:

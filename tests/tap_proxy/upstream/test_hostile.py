@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.tap_proxy.upstream.sites import ask, proxy, running
-from tests.tap_proxy.upstream.stub import Stub
+from tests.tap_proxy.upstream.stub import Stub, bomb
 from tests.uws.waiting import eventually
 
 TIME_LIMIT_S = 5.0
@@ -18,6 +18,7 @@ TABLE = "hostile.stub_things"
 
 @pytest.fixture(scope="module")
 def stub() -> Stub:
+    bomb()  # takes a while, and the stub has other things to do then
     return Stub()
 
 
