@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FieldSerializationInfo,
+    SecretStr,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from penstock.identifiers import RESERVED_WORDS
-from penstock.settings import Section
+from penstock.settings import FOR_JOBS, Section
 
 _MOUNT_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _OWN_SCHEMAS = frozenset({"ivoa", "lake", "rr", "tap_schema", "tap_upload"})
@@ -39,10 +49,10 @@ class UpstreamSettings(BaseModel):
             raise ValueError("url must be like https://archive.org/tap, without a password, ? or #")
         return self
 
-    @field_serializer("token", when_used="json")
-    def _told_to_workers(self, token: SecretStr | None) -> str | None:
-        """Write the token for the processes of jobs, which get the settings through a pipe."""
-        return None if token is None else token.get_secret_value()
+    @field_serializer("token", when_used="json-unless-none")
+    def _written(self, token: SecretStr, info: FieldSerializationInfo[Any]) -> str:
+        """Write the token for the processes of jobs alone, which get the settings through a pipe."""
+        return token.get_secret_value() if info.context == FOR_JOBS else str(token)
 
 
 class TapSettings(Section):
