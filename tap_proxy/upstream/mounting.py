@@ -63,7 +63,7 @@ class Mounts:
         self._settings = settings
         self._allow_private = allow_private
         self._clients: dict[str, UpstreamClient] = {}
-        self._seen: Mapping[str, str] = {}
+        self._seen: Mapping[str, str] | None = None
         self._take(Federation(self._schemas, (), here=settings.archive_name))
 
     @property
@@ -84,11 +84,12 @@ class Mounts:
     async def load(self) -> None:
         """Publish what is known of the upstreams by now, if it is news."""
         versions = await self._store.versions() if self._settings.upstreams else {}
-        if versions and versions != self._seen:
-            known = await self._store.all()
-            self._take(await self._federation_of(known))
-            self._seen = versions
+        if versions == self._seen:
+            return
+        if versions:
+            self._take(await self._federation_of(await self._store.all()))
         await publish(self._db, self.schemas)
+        self._seen = versions
 
     async def keep_fresh(self, clock: Clock) -> None:
         """Ask the upstreams again and again, and publish what they or other processes have learnt."""
@@ -101,6 +102,8 @@ class Mounts:
                 await self.load()
             except ServiceError as error:  # the database is away
                 _log.warning("upstreams_not_refreshed", reason=error.message)
+            except Exception:  # noqa: BLE001  # like the reaper, this must go on, whatever an upstream sends
+                _log.exception("upstreams_not_refreshed")
             await asyncio.sleep(min(_LOOK_EVERY_S, self._settings.upstream_refresh_s))
 
     async def close(self) -> None:
