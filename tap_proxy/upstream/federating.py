@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import pyarrow as pa
 
+from penstock.dali.errors import ServiceUnavailable
 from penstock.dali.params import Part as FilePart
 from penstock.votable.datatypes import fields_schema
 from penstock.votable.document import Document, Serialization
@@ -104,7 +105,8 @@ class Federator:
                 async with aclosing(rows.parts):
                     yield rows
             case Local():
-                raise AssertionError("a query on tables that are here does not come here")
+                # What is mounted has changed since the query was translated.
+                raise ServiceUnavailable("The tables of other archives have just changed; try again.", retry_after_s=1)
 
     @asynccontextmanager
     async def _passed(
