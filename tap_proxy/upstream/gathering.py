@@ -130,7 +130,7 @@ class Gathering:
         narrowed = await self._narrowed(fetch)
         if narrowed is None:
             return Fetched(fetch=fetch, columns=columns)
-        most = min(self._bounds.rows, fetch.limit or self._bounds.rows)
+        most = self._bounds.rows if fetch.limit is None else min(self._bounds.rows, fetch.limit)
         client = self._clients[fetch.archive]
         mount = next(each for each in self._federation.mounts if each.name == fetch.archive)
         form = mount.metadata.ability.quickest()

@@ -8,7 +8,7 @@ from tap_proxy.core.federation.walking import nodes
 
 _OPTIONAL_FUNCTIONS = frozenset({"LOWER", "UPPER", "COALESCE", "IN_UNIT"})
 _NEWER = "the syntax of ADQL 2.1"
-_NOT_GEOMETRY_ALONE = frozenset({"POINT", "CIRCLE", "POLYGON", "BOX"})
+_CONSTRUCTORS = frozenset({"POINT", "CIRCLE", "POLYGON", "BOX"})
 
 
 def missing(tree: object, ability: Ability) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ def _of_geometry(call: ast.GeometryCall) -> set[str]:
     """Return the needs of a geometry: ADQL 2.0 wants a coordinate system, 2.1 takes points in place of numbers."""
     needs = {call.name}
     points = any(isinstance(argument, ast.GeometryCall) for argument in call.arguments)
-    if call.name in _NOT_GEOMETRY_ALONE and (call.coordsys is None or points):
+    if call.name in _CONSTRUCTORS and (call.coordsys is None or points):
         needs.add(_NEWER)
     if call.name == "DISTANCE" and not all(isinstance(each, ast.GeometryCall) for each in call.arguments):
         needs.add(_NEWER)
