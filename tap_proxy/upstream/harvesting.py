@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from tempfile import TemporaryFile
 
 import structlog
@@ -11,12 +12,17 @@ from penstock.clock import Clock
 from penstock.dali.errors import ServiceError
 from penstock.db import Database
 from penstock.discovery import endpoints
-from tap_proxy.core.federation.ability import Unreadable, read_capabilities
-from tap_proxy.core.federation.mount import Metadata
-from tap_proxy.core.federation.tableset import read_tables
+from penstock.votable.text import text_column
+from penstock.votable.upload import UploadLimits
+from tap_proxy.core.federation.ability import Ability, Unreadable, read_capabilities
+from tap_proxy.core.federation.mount import Metadata, RemoteTable
+from tap_proxy.core.federation.tableset import MAX_COLUMNS, described_tables, read_tables
 from tap_proxy.service import TAP_STANDARD_ID
 from tap_proxy.settings import TapSettings, UpstreamSettings
-from tap_proxy.upstream.client import Site, UpstreamClient, UpstreamFailed
+from tap_proxy.upstream.answers import Rows, checked
+from tap_proxy.upstream.asking import ask
+from tap_proxy.upstream.client import Request, Site, UpstreamClient, UpstreamFailed
+from tap_proxy.upstream.gathering import parameters
 from tap_proxy.upstream.store import Known, UpstreamStore
 
 _TIME_LIMIT_S = 300.0
@@ -110,15 +116,46 @@ class Harvester:
         deadline = asyncio.get_running_loop().time() + _TIME_LIMIT_S
         most = self._settings.upstream_metadata_bytes
         try:
-            with TemporaryFile() as capabilities, TemporaryFile() as tables:
-                await client.save(f"{client.site.url}/capabilities", capabilities, max_bytes=most, deadline=deadline)
-                await client.save(f"{client.site.url}/tables?detail=max", tables, max_bytes=most, deadline=deadline)
-                capabilities.seek(0)
-                tables.seek(0)
-                ability = await asyncio.to_thread(read_capabilities, capabilities)
-                found = await asyncio.to_thread(read_tables, tables, frozenset(upstream.schemas))
+            with TemporaryFile() as file:
+                await client.save(f"{client.site.url}/capabilities", file, max_bytes=most, deadline=deadline)
+                file.seek(0)
+                ability = await asyncio.to_thread(read_capabilities, file)
+            schemas = frozenset(upstream.schemas)
+            try:
+                with TemporaryFile() as file:
+                    await client.save(f"{client.site.url}/tables?detail=max", file, max_bytes=most, deadline=deadline)
+                    file.seek(0)
+                    found = await asyncio.to_thread(read_tables, file, schemas)
+            except (UpstreamFailed, Unreadable) as error:
+                _log.info("upstream_without_tables", upstream=name, reason=str(error))
+                found = await self._described(client, ability, schemas, deadline)
         finally:
             await client.close()
         if not found:
             raise Unreadable("it describes no tables, or none of the schemas that are wanted")
         return Metadata(tables=found, ability=ability)
+
+    async def _described(
+        self, client: UpstreamClient, ability: Ability, schemas: frozenset[str], deadline: float
+    ) -> tuple[RemoteTable, ...]:
+        """Return the tables as TAP_SCHEMA tells them, where /tables does not."""
+        tables = await self._rows(client, "SELECT * FROM TAP_SCHEMA.tables", ability, deadline)
+        columns = await self._rows(client, "SELECT * FROM TAP_SCHEMA.columns", ability, deadline)
+        return await asyncio.to_thread(described_tables, tables, columns, schemas)
+
+    async def _rows(
+        self, client: UpstreamClient, query: str, ability: Ability, deadline: float
+    ) -> list[dict[str, str | None]]:
+        request = Request(params=parameters(query, ability.quickest(), MAX_COLUMNS, ability.version))
+        limits = UploadLimits(max_bytes=self._settings.upstream_metadata_bytes, max_rows=MAX_COLUMNS)
+        found: list[dict[str, str | None]] = []
+        async with ask(client, request, deadline=deadline, report=None) as response:
+            chunks = checked(client, client.chunks(response, deadline=deadline), votable=True)
+            async with aclosing(chunks):
+                rows = Rows(client, chunks, limits)
+                await rows.begin()
+                names = [field.name.lower() for field in rows.fields]
+                async for batch in rows.batches():
+                    texts = [text_column(*each).to_pylist() for each in zip(batch.columns, rows.fields, strict=True)]
+                    found += [dict(zip(names, row, strict=True)) for row in zip(*texts, strict=True)]
+        return found

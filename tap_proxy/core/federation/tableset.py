@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import IO, Any, get_args
 
 from lxml import etree
@@ -49,6 +49,48 @@ def read_tables(source: IO[bytes], schemas: Set[str] = frozenset()) -> tuple[Rem
         It is no such document, or there are too many tables or columns.
     """
     return mounted(_tables(source, {schema.lower() for schema in schemas}))
+
+
+Described = Mapping[str, str | None]
+"""A row of a table of TAP_SCHEMA, by the lower-case names of its columns."""
+
+
+def described_tables(
+    tables: Iterable[Described], columns: Iterable[Described], schemas: Set[str] = frozenset()
+) -> tuple[RemoteTable, ...]:
+    """Return the same from rows of TAP_SCHEMA.tables and TAP_SCHEMA.columns (TAP 1.1 s4.2, s4.3)."""
+    wanted = {schema.lower() for schema in schemas}
+    by_table: dict[str, dict[str, Column]] = {}
+    for row in columns:
+        column = _described_column(row)
+        by_table.setdefault(row.get("table_name") or "", {}).setdefault(column.name.lower(), column)
+    found = []
+    for row in tables:
+        name, schema = row.get("table_name") or "", row.get("schema_name") or ""
+        if name in by_table and schema.lower() not in _HIDDEN and (not wanted or schema.lower() in wanted):
+            table = Table(
+                name=name,
+                columns=tuple(by_table[name].values()),
+                description=row.get("description"),
+                utype=row.get("utype"),
+                table_type="view" if row.get("table_type") == "view" else "table",
+            )
+            found.append((schema, name, table))
+    return mounted(found)
+
+
+def _described_column(row: Described) -> Column:
+    datatype, arraysize, xtype = _known_type(row.get("datatype") or "", row.get("arraysize"), row.get("xtype"))
+    return Column(
+        name=bare_name(row.get("column_name") or ""),
+        datatype=datatype,
+        arraysize=arraysize,
+        xtype=xtype,
+        **{name: row.get(name) for name in ("unit", "ucd", "utype", "description")},
+        indexed=row.get("indexed") == "1",
+        principal=row.get("principal") == "1",
+        std=row.get("std") == "1",
+    )
 
 
 def _tables(source: IO[bytes], wanted: Set[str]) -> Iterator[tuple[str, str, Table]]:
@@ -120,8 +162,11 @@ def _type(element: etree._Element | None) -> tuple[Datatype, str | None, str | N
     """Return datatype, arraysize and xtype; what nobody knows is read as text."""
     if element is None:
         return "char", "*", None
-    word, xtype = (element.text or "").strip(), element.get("extendedType")
-    arraysize = _arraysize(element.get("arraysize"))
+    return _known_type((element.text or "").strip(), element.get("arraysize"), element.get("extendedType"))
+
+
+def _known_type(word: str, arraysize: str | None, xtype: str | None) -> tuple[Datatype, str | None, str | None]:
+    arraysize = _arraysize(arraysize)
     if word in _DATATYPES:
         return word, arraysize, xtype  # type: ignore[return-value]  # just found among the datatypes
     datatype, size, known = _OTHER_TYPES.get(word.lower(), ("char", "*", None))

@@ -1,5 +1,7 @@
 """Upstreams that come and go: what they offer is kept, and what is away costs its rows and a warning."""
 
+# ruff: noqa: E501  (what is looked for reads best on a line)
+
 from __future__ import annotations
 
 import asyncio
@@ -111,6 +113,38 @@ def test_only_schemas_that_are_wanted_are_mounted(tmp_path: Path) -> None:
         with proxy(tmp_path / "home", upstreams) as base:
             names = [name for (name,) in csv(base, "SELECT table_name FROM tap_schema.tables WHERE schema_name = 'up'")]
             assert sorted(names) == ["up.lake_files", "up.lake_replicas", "up.lake_sites"]
+
+
+class Terse(Stub):
+    """A stub that has no /tables, only TAP_SCHEMA."""
+
+    @asynccontextmanager
+    async def serving(self, _base: str) -> AsyncIterator[web.Application]:
+        app = web.Application()
+        app.router.add_get("/tap/capabilities", self._document(CAPABILITIES))
+        app.router.add_post("/tap/sync", self._described)
+        yield app
+
+    async def _described(self, request: web.Request) -> web.Response:
+        query = str((await request.post())["QUERY"])
+        names, rows = self.TABLES if "TAP_SCHEMA.tables" in query else self.COLUMNS
+        fields = "".join(f'<FIELD name="{name}" datatype="char" arraysize="*"/>' for name in names)
+        cells = "".join(f"<TR>{''.join(f'<TD>{value}</TD>' for value in row)}</TR>" for row in rows)
+        return web.Response(
+            text=f"<VOTABLE><RESOURCE><TABLE>{fields}<DATA><TABLEDATA>{cells}</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+        )
+
+    TABLES = (("schema_name", "table_name"), (("cat", "cat.stars"), ("TAP_SCHEMA", "TAP_SCHEMA.tables")))
+    COLUMNS = (
+        ("table_name", "column_name", "datatype", "unit", "principal"),
+        (("cat.stars", "ra", "DOUBLE", "deg", "1"), ("cat.stars", "name", "VARCHAR", "", "0")),
+    )
+
+
+def test_an_upstream_without_tables_is_read_from_its_tap_schema(tmp_path: Path) -> None:
+    with running(Terse().serving) as url, proxy(tmp_path, {"terse": {"url": f"{url}/tap"}}) as base:
+        query = "SELECT column_name, datatype, unit FROM tap_schema.columns WHERE table_name = 'terse.cat_stars' ORDER BY column_index"
+        assert csv(base, query) == [["ra", "double", "deg"], ["name", "char", ""]]
 
 
 @asynccontextmanager
