@@ -28,7 +28,7 @@ FORM = "application/x-votable+xml;serialization=BINARY2"
 ONE_ROW = "SELECT TOP 1 target_name, s_ra, s_dec FROM {}"
 ALL_ROWS = "SELECT * FROM {}"
 UNION = "SELECT archive, COUNT(*) AS n FROM ivoa.obscore WHERE s_dec > -90 GROUP BY archive"
-THERE, HERE = "ivoa.obscore", "first.ivoa_obscore"
+THERE, HERE = "ivoa.obscore", "north.ivoa_obscore"
 console = Console(width=120)
 
 
@@ -94,13 +94,13 @@ def _archives(folder: Path, stack: ExitStack) -> Iterator[dict[str, Server]]:
     limits = {"PENSTOCK_LOG_LEVEL": "warning", "PENSTOCK_TAP__MAXREC_HARD": str(2 * service.ROWS)}
     yield {
         name: stack.enter_context(serve(folder / name, "tap", "uws", PENSTOCK_AUTHORITY=f"{name}.example", **limits))
-        for name in ("first", "second", "third")
+        for name in ("north", "east", "west")
     }
 
 
 @contextmanager
 def _proxy(folder: Path, upstreams: dict[str, str]) -> Iterator[Server]:
-    settings = {name: {"url": f"{url}/tap", "obscore": name != "first"} for name, url in upstreams.items()}
+    settings = {name: {"url": f"{url}/tap", "obscore": name != "north"} for name, url in upstreams.items()}
     variables = {
         "PENSTOCK_LOG_LEVEL": "warning",
         "PENSTOCK_TAP__UPSTREAMS": json.dumps(settings),
@@ -123,16 +123,16 @@ def main() -> None:
     service.ROWS = rows
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        with serve(folder / "first", "tap", "uws", PENSTOCK_AUTHORITY="first.example", PENSTOCK_LOG_LEVEL="warning"):
+        with serve(folder / "north", "tap", "uws", PENSTOCK_AUTHORITY="north.example", PENSTOCK_LOG_LEVEL="warning"):
             pass
-        service.fill(folder / "first")
+        service.fill(folder / "north")
         with _archives(folder, stack) as archives:
             bases = {name: server.base for name, server in archives.items()}
             with _proxy(folder, bases) as proxy:
-                one_row(archives["first"], proxy)
-                all_rows(archives["first"], proxy, rows)
+                one_row(archives["north"], proxy)
+                all_rows(archives["north"], proxy, rows)
                 union(proxy, "observations of this service and two archives, the first time")
                 union(proxy, "the same again")
-                archives["third"].process.kill()
-                archives["third"].process.wait()
+                archives["west"].process.kill()
+                archives["west"].process.wait()
                 union(proxy, "the same, one archive dead")
