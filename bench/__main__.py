@@ -16,6 +16,7 @@ BENCHES = (
     "links",
     "download",
     "soda",
+    "proxy",
     "registry",
     "regtap",
 )

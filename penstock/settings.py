@@ -41,6 +41,8 @@ from penstock.auth.addresses import host_of, is_protected
 S = TypeVar("S", bound="Section")
 CONFIG_VARIABLE = "PENSTOCK_CONFIG"
 DEFAULT_CONFIG = Path("penstock.toml")
+FOR_JOBS = {"for": "jobs"}
+"""The pydantic context in which settings are written for the processes of jobs, with the secrets that these need."""
 _AUTHORITY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._~*'()!-]{2,}")
 _BASE_URL = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%-]+)*/*")
 

@@ -106,14 +106,14 @@ async def fill(db: Database, rows: int) -> None:
 
 @asynccontextmanager
 async def resources(
-    folder: Path, url: str, *, rows: int = ROWS, allow_private: bool = False, **own: Any
+    folder: Path, url: str, *, rows: int = ROWS, allow_private: bool = False, base_url: str = BASE, **own: Any
 ) -> AsyncIterator[Resources]:
     """Open what the service needs; `own` are values of its settings."""
     kind = settings_type({"tap": TapSettings, "uws": UwsSettings})
     settings = kind(
         data_dir=folder,
         database_url=url,
-        base_url=BASE,
+        base_url=base_url,
         allow_private_addresses=allow_private,
         tap=TapSettings(**own),  # type: ignore[call-arg]
     )

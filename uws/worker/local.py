@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from penstock.service import Resources
-from penstock.settings import Settings
+from penstock.settings import FOR_JOBS, Settings
 from uws.ports import AttemptEnded, Dispatch, EndOfAttempt, JobReports
 from uws.settings import UwsSettings
 from uws.worker.reporting import ReportDesk
@@ -68,7 +68,7 @@ class LocalExecutor:
         own = settings.section(UwsSettings)
         greeting = {
             "preload": preload,
-            "payload": settings.model_dump_json(),
+            "payload": settings.model_dump_json(context=FOR_JOBS),
             "kill_after_s": own.kill_after_s,
             "attempts": own.jobs_per_process,
         }
