@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 from aiohttp import web
@@ -22,7 +22,7 @@ from penstock.plugins import Group, Registry
 from penstock.service import Description, Resources, Service, Shared
 from penstock.settings import Settings
 from penstock.tables import Schema
-from penstock.vosi import Capability, capabilities_document
+from penstock.vosi import Availability, Capability, capabilities_document
 from penstock.votable.reader import UploadLimits
 from tap_proxy.adql.sqlite_functions import SQLITE_FUNCTIONS
 from tap_proxy.core.capabilities import Promises, tap_capabilities
@@ -36,10 +36,10 @@ from tap_proxy.service import TapService
 from tap_proxy.settings import TapSettings
 from tap_proxy.sources.postgres import PostgresSource, open_pool
 from tap_proxy.sources.sqlite import SqliteSource
-from tap_proxy.store import publish
 from tap_proxy.translation import compiler, table_names
 from tap_proxy.uploads import UploadReader
-from tap_proxy.web import add_examples, add_front_page, add_sync, availability
+from tap_proxy.upstream.mounting import Mounts
+from tap_proxy.web import add_examples, add_front_page, add_plan, add_sync, availability
 from uws.app import add_job_list
 
 PATH = "/tap"
@@ -47,24 +47,34 @@ TITLE = "TAP"
 TEXT = "Queries in ADQL on the observations and files of a data lake (TAP 1.1)."
 
 
-async def _open_engine(resources: Resources) -> TapService:
-    """Open the process's one `TapService`, for requests and for jobs."""
+async def _open_mounts(resources: Resources) -> Mounts:
+    """Open the process's one `TapService`, for requests and for jobs, with the tables of other archives."""
     settings = resources.settings.section(TapSettings)
-    schemas = _published(resources.schemas)
-    await publish(resources.db, schemas)
+    schemas, allow_private = _published(resources.schemas), resources.settings.allow_private_addresses
     source = await _open_source(resources, schemas, settings)
     resources.stack.push_async_callback(source.close)
-    return TapService(
+    service = TapService(
         compile=compiler(schemas, source.dialect),
         source=source,
         load_uploads=UploadReader(
-            Outbound(allow_private=resources.settings.allow_private_addresses),
+            Outbound(allow_private=allow_private),
             UploadLimits(max_bytes=settings.max_upload_bytes, max_rows=settings.max_upload_rows),
         ),
         limits=_row_limits(settings),
         cached_queries=settings.cached_queries,
         links_url=settings.links_url,
     )
+    mounts = Mounts(resources.db, service, schemas, settings, allow_private=allow_private)
+    resources.stack.push_async_callback(mounts.close)
+    await mounts.load()
+    return mounts
+
+
+MOUNTS = Shared("tap.mounts", _open_mounts)
+
+
+async def _open_engine(resources: Resources) -> TapService:
+    return (await resources.shared(MOUNTS)).service
 
 
 ENGINE = Shared("tap", _open_engine)
@@ -95,7 +105,7 @@ def _dsn(url: URL) -> str:
 
 async def open_service(resources: Resources) -> web.Application:
     """Make the application of the service."""
-    engine = await resources.shared(ENGINE)
+    engine, mounts = await resources.shared(ENGINE), await resources.shared(MOUNTS)
     settings, opened = resources.settings.section(TapSettings), resources.clock()
     schemas = _published(resources.schemas)
     app = new_service_app(votable_error)
@@ -104,21 +114,28 @@ async def open_service(resources: Resources) -> web.Application:
         return resources.urls.absolute(request, PATH)
 
     async def tables() -> Sequence[Schema]:
-        return schemas
+        return mounts.schemas
+
+    async def available() -> Availability:
+        """Say whether we answer; an archive that is away is worth a note, since the others still answer."""
+        found = await availability(engine, opened)
+        return replace(found, notes=(*found.notes, *mounts.problems))
 
     add_vosi(
         app,
         base_url=base_url,
         capabilities=lambda base: capabilities_document(_capabilities(schemas, resources.settings, base)),
-        availability=partial(availability, engine, opened),
+        availability=available,
         changed=opened,
         tables=tables,
     )
     add_sync(app, engine, settings, urls=resources.urls, clock=resources.clock)
+    add_plan(app, engine, settings, mounts.plan)
     await add_job_list(app, resources, path="/async", job_type=QUERY_TAP.name, render_error=votable_error)
     add_examples(app, examples_document("Queries to start from", examples_for(schemas)))
     add_front_page(app, base_url, TITLE, TEXT)
     await resources.stack.enter_async_context(_in_background(engine.warm_up()))
+    await resources.stack.enter_async_context(_in_background(mounts.keep_fresh(resources.clock)))
     return app
 
 

@@ -43,6 +43,7 @@ def query_job(engine: Engine) -> JobType:
             base_url=resources.settings.own_url,
             time_limit_s=settings.job_time_limit_s,
             tell_failure=False,
+            report=lambda text: context.progress(message=text),
         )
         async with aclosing(service.answer(query, limits)) as pieces:
             # The result is opened when the query is known to be right.

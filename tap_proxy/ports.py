@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -32,6 +32,16 @@ UPLOAD_MARK = "\x02upload\x02"
 """What surrounds the name of an uploaded table in SQL, where a source must put its rows."""
 
 
+def marked(name: str) -> str:
+    """Return what stands in SQL for a table whose rows come with the query."""
+    return f"{UPLOAD_MARK}{name}{UPLOAD_MARK}"
+
+
+def elsewhere(schema: str, table: str) -> str:
+    """Return the name under which fetched rows of a table go with a query; no uploaded table can have it."""
+    return f"{schema}.{table}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadedTable:
     """A table that came with a query, whole; it lives as long as the query."""
@@ -55,12 +65,15 @@ class Statement:
         The columns of the result, in order.
     uploads
         The tables that came with the query.
+    elsewhere
+        Whether it reads tables whose rows come from other archives.
     """
 
     sql: str
     params: Sequence[Any]
     fields: tuple[Field, ...]
     uploads: tuple[UploadedTable, ...] = ()
+    elsewhere: bool = False
 
     def at(self, base_url: str) -> Statement:
         """Return the statement with the base URL in the place of its marks."""
@@ -76,6 +89,38 @@ class Part:
 
     rows: pa.RecordBatch
     last: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relayed:
+    """An answer of another service, byte for byte in the form that the caller wants."""
+
+    pieces: AsyncGenerator[bytes, None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """Rows that come from other services, or from theirs and ours together.
+
+    Parameters
+    ----------
+    fields
+        The columns of the result.
+    parts
+        The rows.
+    infos
+        (name, value) of what should be told about where they come from.
+    has_links
+        Whether our DataLink service knows datasets among them.
+    missing
+        Says, after the last part, why rows are missing; None if none are.
+    """
+
+    fields: tuple[Field, ...]
+    parts: AsyncGenerator[Part, None]
+    infos: tuple[tuple[str, str], ...] = ()
+    has_links: bool = True
+    missing: Callable[[], str | None] = lambda: None
 
 
 class TapSource(Protocol):

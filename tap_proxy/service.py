@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from tempfile import TemporaryFile
+from typing import Protocol
 
 import pyarrow as pa
 import structlog
 
-from penstock.dali.errors import ServiceError
+from penstock.dali.errors import ServiceError, ServiceUnavailable
 from penstock.dali.values import format_timestamp
 from penstock.votable.document import QueryStatus
+from penstock.votable.model import Field
 from tap_proxy.core.formats import new_writer
 from tap_proxy.core.formats.model import Outcome, ResultHead, ResultWriter
 from tap_proxy.core.request import RowLimits, TapQuery
 from tap_proxy.core.uploads import UploadOrder
-from tap_proxy.ports import QueryTimeout, Statement, TapSource, UploadedTable
+from tap_proxy.ports import Gathered, QueryTimeout, Relayed, Statement, TapSource, UploadedTable
 from tap_proxy.prefetch import prefetched
 
 Compile = Callable[[str, int, Sequence[UploadedTable]], Statement]
@@ -55,12 +57,33 @@ class Run:
         How long it may take, in seconds, with the time in which its rows are taken.
     tell_failure
         Tell a failure after the first row inside the document, rather than raise it.
+    report
+        Tells how the query is doing, where it is a job.
     """
 
     now: datetime
     base_url: str
     time_limit_s: float
     tell_failure: bool = True
+    report: Callable[[str], Awaitable[None]] | None = None
+
+
+class Elsewhere(Protocol):
+    """Answers queries on tables of other services."""
+
+    def answer(
+        self, query: TapQuery, statement: Statement, run: Run
+    ) -> AbstractAsyncContextManager[Relayed | Gathered]:
+        """Begin to answer a query, of which `statement` is the translation; leaving the block ends what still runs.
+
+        Raises
+        ------
+        UsageError
+            Another service refuses the query, or there is too much to fetch.
+        ServiceUnavailable
+            Another service does not answer as it should.
+        """
+        ...
 
 
 class TapService:
@@ -80,6 +103,11 @@ class TapService:
         How many translations are kept.
     links_url
         The DataLink resource that results refer to; None for that of the same host.
+
+    Attributes
+    ----------
+    elsewhere
+        Who answers queries on tables of other services, None where there are none.
     """
 
     def __init__(
@@ -94,10 +122,16 @@ class TapService:
     ) -> None:
         self.source = source
         self.limits = limits
-        self._compile_anew = compile
-        self._compile_cached = lru_cache(maxsize=cached_queries)(lambda text, maxrows: compile(text, maxrows, ()))
-        self._load_uploads = load_uploads
+        self._cached_queries = cached_queries
+        self.load_uploads = load_uploads
         self._links_url = links_url
+        self.elsewhere: Elsewhere | None = None
+        self.compile_with(compile)
+
+    def compile_with(self, compile: Compile) -> None:  # noqa: A002  # the word for it
+        """Take another translator, since other tables are published now."""
+        self._compile_anew = compile
+        self._compile_cached = lru_cache(maxsize=self._cached_queries)(lambda text, rows: compile(text, rows, ()))
 
     async def warm_up(self) -> None:
         """Translate something, so that the first caller need not wait while the parser makes its tables."""
@@ -116,14 +150,31 @@ class TapService:
             The source fails.
         """
         statement = await self._compiled(query, run)
-        writer = new_writer(query.format, self._head(query, statement, run), TemporaryFile)
         if query.maxrec == 0:
             # Metadata are wanted, and nothing need be executed (DALI 1.2 s4.3.4).
+            writer = new_writer(query.format, self._head(query, statement.fields, run), TemporaryFile)
             yield b"".join((writer.begin(), *writer.end(_overflow(0))))
             return
-        async with aclosing(self._results(query, statement, writer, run)) as pieces:
+        answer = self._answer_elsewhere if statement.elsewhere else self._answer_here
+        async with aclosing(answer(query, statement, run)) as pieces:
             async for piece in pieces:
                 yield piece
+
+    async def _answer_here(self, query: TapQuery, statement: Statement, run: Run) -> AsyncGenerator[bytes, None]:
+        parts = self.source.open(statement.at(run.base_url), maxrows=query.maxrec + 1, time_limit_s=run.time_limit_s)
+        rows = Gathered(fields=statement.fields, parts=parts)
+        async with aclosing(self._written(query, rows, run)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _answer_elsewhere(self, query: TapQuery, statement: Statement, run: Run) -> AsyncGenerator[bytes, None]:
+        if self.elsewhere is None:
+            raise ServiceUnavailable("The tables of this query are those of another service, which is not known.")
+        async with self.elsewhere.answer(query, statement, run) as answer:
+            pieces = answer.pieces if isinstance(answer, Relayed) else self._written(query, answer, run)
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    yield piece
 
     async def _compiled(self, query: TapQuery, run: Run) -> Statement:
         # One row more than wanted tells whether rows were dropped: OVERFLOW is set only then (TAP 1.1 s2.7.4, s3.4).
@@ -132,12 +183,20 @@ class TapService:
             return self._compile_cached(query.text, maxrows)
         try:
             async with asyncio.timeout(run.time_limit_s):
-                uploads = await self._load_uploads(query.uploads) if query.uploads else ()
+                uploads = await self.load_uploads(query.uploads) if query.uploads else ()
                 return await asyncio.to_thread(self._compile_anew, query.text, maxrows, uploads)
         except TimeoutError as error:
             raise QueryTimeout(run.time_limit_s) from error
 
-    def _head(self, query: TapQuery, statement: Statement, run: Run) -> ResultHead:
+    def _head(
+        self,
+        query: TapQuery,
+        fields: tuple[Field, ...],
+        run: Run,
+        more: Sequence[tuple[str, str]] = (),
+        *,
+        has_links: bool = True,
+    ) -> ResultHead:
         """Say what the result is (DALI 1.2 s5.4.3)."""
         infos = [
             ("standardID", TAP_STANDARD_ID),
@@ -148,21 +207,21 @@ class TapService:
         ]
         if query.runid is not None:
             infos.append(("RUNID", query.runid))
-        fields = statement.fields
+        infos += more
         if query.ucds:
             fields = tuple(replace(field, ucd=query.ucds.get(field.name, field.ucd)) for field in fields)
-        return ResultHead(fields=fields, infos=tuple(infos), links_url=self._links_url or run.base_url + LINKS_PATH)
+        links_url = (self._links_url or run.base_url + LINKS_PATH) if has_links else None
+        return ResultHead(fields=fields, infos=tuple(infos), links_url=links_url)
 
-    async def _results(
-        self, query: TapQuery, statement: Statement, writer: ResultWriter, run: Run
-    ) -> AsyncGenerator[bytes, None]:
-        parts = self.source.open(statement.at(run.base_url), maxrows=query.maxrec + 1, time_limit_s=run.time_limit_s)
-        counter = _Counter(query.maxrec)
+    async def _written(self, query: TapQuery, rows: Gathered, run: Run) -> AsyncGenerator[bytes, None]:
+        head = self._head(query, rows.fields, run, rows.infos, has_links=rows.has_links)
+        writer = new_writer(query.format, head, TemporaryFile)
+        counter = _Counter(query.maxrec, rows.missing)
         waiting, begun = writer.begin(), False
         try:
-            async with aclosing(prefetched(parts)) as coming:
+            async with aclosing(prefetched(rows.parts)) as coming:
                 async for part in coming:
-                    waiting += await _written(writer, counter.cut(part.rows))
+                    waiting += await _encoded(writer, counter.cut(part.rows))
                     if part.last or counter.full:
                         for piece in writer.end(counter.outcome()):
                             yield waiting + piece
@@ -182,10 +241,11 @@ class TapService:
 class _Counter:
     """Counts rows up to a limit."""
 
-    def __init__(self, maxrec: int) -> None:
+    def __init__(self, maxrec: int, missing: Callable[[], str | None]) -> None:
         self.rows = 0
         self.full = False
         self._maxrec = maxrec
+        self._missing = missing
 
     def cut(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return what of a batch is within the limit."""
@@ -196,7 +256,10 @@ class _Counter:
         return kept
 
     def outcome(self) -> Outcome:
-        return _overflow(self._maxrec) if self.full else Outcome(status=QueryStatus.OK)
+        if self.full:
+            return _overflow(self._maxrec)
+        missing = self._missing()
+        return Outcome(status=QueryStatus.OVERFLOW if missing else QueryStatus.OK, message=missing)
 
 
 def _overflow(maxrec: int) -> Outcome:
@@ -206,7 +269,7 @@ def _overflow(maxrec: int) -> Outcome:
     )
 
 
-async def _written(writer: ResultWriter, batch: pa.RecordBatch) -> bytes:
+async def _encoded(writer: ResultWriter, batch: pa.RecordBatch) -> bytes:
     if batch.num_rows <= SMALL_BATCH_ROWS:
         return writer.rows(batch)
     return await asyncio.to_thread(writer.rows, batch)

@@ -15,24 +15,38 @@ from penstock.tables import Schema
 from penstock.words import fts_tables
 from tap_proxy.adql import Catalogue, Dialect, PostgreSQL, SQLite, compile_query
 from tap_proxy.adql.dialect import Physical, joined_name, schema_table
+from tap_proxy.core.federation.catalogue import Federation
 from tap_proxy.core.uploads import TAP_UPLOAD, upload_schema
-from tap_proxy.ports import BASE_MARK, UPLOAD_MARK, Statement, UploadedTable
+from tap_proxy.ports import BASE_MARK, Statement, UploadedTable, elsewhere, marked
 
 Uploads = Sequence[UploadedTable]
 
 
-def compiler(schemas: Sequence[Schema], engine: Engine) -> Callable[[str, int, Uploads], Statement]:
-    """Return the function that translates queries on the published tables and on those that come with a query."""
-    catalogue = Catalogue(schemas)
-    dialect = _dialect(engine)
+def compiler(
+    schemas: Sequence[Schema], engine: Engine, federation: Federation | None = None
+) -> Callable[[str, int, Uploads], Statement]:
+    """Return the function that translates queries on the published tables and on those that come with a query.
+
+    Parameters
+    ----------
+    federation
+        The same tables with those of other archives, whose rows must be put in the place of marks, as uploaded ones.
+    """
+    federation = federation or Federation(schemas, (), here="")
+    catalogue = federation.catalogue
+    dialect = _dialect(engine, federation)
 
     def compile_text(text: str, maxrows: int, uploads: Uploads = ()) -> Statement:
-        known = catalogue
+        known: Catalogue = catalogue
         if uploads:
             known = catalogue.extended([upload_schema((table.name, table.fields) for table in uploads)])
         translation = compile_query(text, known, dialect, row_limit=maxrows)
         return Statement(
-            sql=translation.sql, params=translation.params, fields=translation.fields, uploads=tuple(uploads)
+            sql=translation.sql,
+            params=translation.params,
+            fields=translation.fields,
+            uploads=tuple(uploads),
+            elsewhere=any(federation.is_elsewhere(*table) for table in translation.tables),
         )
 
     return compile_text
@@ -46,14 +60,16 @@ def table_names(schemas: Sequence[Schema]) -> frozenset[str]:
     return frozenset(tables | {name for index in indexes for name in fts_tables(index)})
 
 
-def _dialect(engine: Engine) -> Dialect:
+def _dialect(engine: Engine, federation: Federation) -> Dialect:
     if engine == "sqlite":
-        return SQLite(physical=_placed(joined_name), base=BASE_MARK)
-    return PostgreSQL(physical=_placed(schema_table), base=BASE_MARK)
+        return SQLite(physical=_placed(joined_name, federation), base=BASE_MARK)
+    return PostgreSQL(physical=_placed(schema_table, federation), base=BASE_MARK)
 
 
-def _placed(published: Physical) -> Physical:
+def _placed(published: Physical, federation: Federation) -> Physical:
     def physical(schema: str, table: str) -> str:
-        return f"{UPLOAD_MARK}{table}{UPLOAD_MARK}" if schema == TAP_UPLOAD else published(schema, table)
+        if schema == TAP_UPLOAD:
+            return marked(table)
+        return marked(elsewhere(schema, table)) if federation.is_elsewhere(schema, table) else published(schema, table)
 
     return physical

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from aiohttp import web
@@ -11,18 +11,22 @@ from aiohttp import web
 from penstock.clock import Clock
 from penstock.dali.errors import ServiceError
 from penstock.dali.examples import MEDIA_TYPE
+from penstock.dali.formats import JSON, TEXT, FormatTable
 from penstock.edge.connection import cut_connection
 from penstock.edge.pages import render_page
 from penstock.edge.params import ParameterLimits, read_parameters
 from penstock.edge.streaming import stream
 from penstock.edge.urls import Urls
 from penstock.vosi import Availability
+from tap_proxy.core.federation.plan import Plan, as_json, as_text
 from tap_proxy.core.formats import TAP_FORMATS
 from tap_proxy.core.request import TapQuery, read_query
+from tap_proxy.ports import UploadedTable
 from tap_proxy.service import Run, TapService
 from tap_proxy.settings import TapSettings
 
 STALL_S = 10.0
+PLAN_FORMATS = FormatTable([TEXT, JSON])
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "X-Content-Type-Options": "nosniff",
@@ -31,6 +35,7 @@ _ENDPOINTS = (
     ("sync", "answers a query at once (TAP 1.1 s2.1)"),
     ("async", "runs queries as jobs (UWS 1.1)"),
     ("tables", "describes the tables"),
+    ("plan", "says how a query would be answered (ours, no standard)"),
     ("examples", "shows queries to start from"),
     ("capabilities", "says what the service can do"),
     ("availability", "says whether it can do it now"),
@@ -58,6 +63,31 @@ def add_sync(app: web.Application, service: TapService, settings: TapSettings, *
 
     app.router.add_get("/sync", sync)
     app.router.add_post("/sync", sync)
+
+
+def add_plan(
+    app: web.Application,
+    service: TapService,
+    settings: TapSettings,
+    plan: Callable[[str, Sequence[UploadedTable]], Plan],
+) -> None:
+    """Add ``/plan``, which no standard knows: how a query would be answered, and nothing is run.
+
+    It takes the parameters of ``/sync``; RESPONSEFORMAT is ``text`` or ``json``.
+    """
+    limits = parameter_limits(settings)
+
+    async def show_plan(request: web.Request) -> web.Response:
+        """Say how a query would be answered, and by whom."""
+        query = read_query(await read_parameters(request, limits), formats=PLAN_FORMATS, limits=service.limits)
+        uploads = await service.load_uploads(query.uploads)
+        found = await asyncio.to_thread(plan, query.text, uploads)
+        if query.format.key == "json":
+            return web.json_response(as_json(found))
+        return web.Response(text=as_text(found))
+
+    app.router.add_get("/plan", show_plan)
+    app.router.add_post("/plan", show_plan)
 
 
 async def send_result(request: web.Request, service: TapService, query: TapQuery, run: Run) -> web.StreamResponse:

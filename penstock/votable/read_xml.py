@@ -35,13 +35,14 @@ class Scanner:
     """Takes a VOTable in pieces of any size and hands out its first table.
 
     Once `serialization` is not None, `columns` is final. `rows` (TABLEDATA) or `base64` (BINARY, BINARY2) gather what
-    was read since the caller last emptied them.
+    was read since the caller last emptied them. `overflowed` tells that QUERY_STATUS said OVERFLOW (DALI 1.2 s5.4.1).
     """
 
     def __init__(self, limits: UploadLimits) -> None:
         self.columns: list[ReadColumn] = []
         self.serialization: str | None = None
         self.base64: list[str] = []
+        self.overflowed = False
         self._limits = limits
         self._path: list[str] = []
         self._text: list[str] | None = None
@@ -108,7 +109,9 @@ class Scanner:
         if name == "TABLE" and self.serialization is None:
             self._in_first_table = True
         elif name == "INFO":
-            self._failed_query = attributes.get("name") == "QUERY_STATUS" and attributes.get("value") == "ERROR"
+            status = attributes.get("value") if attributes.get("name") == "QUERY_STATUS" else None
+            self._failed_query = status == "ERROR"
+            self.overflowed = self.overflowed or status == "OVERFLOW"
         if self._in_first_table:
             self._start_in_table(name, parent, attributes)
             if (parent, name) == ("DATA", "TABLEDATA"):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from penstock.votable.model import Field
 
-__all__ = ["UploadLimits", "UploadTable", "read"]
+__all__ = ["TableFeed", "UploadLimits", "UploadTable", "read"]
 
 _CHUNK_BYTES = 1 << 16
 _BATCH_CELLS = 100_000
@@ -54,36 +54,70 @@ def read(source: IO[bytes], limits: UploadLimits | None = None) -> UploadTable:
     TooLarge
         It goes beyond `limits`.
     """
-    limits = limits or UploadLimits()
-    scanner = Scanner(limits)
-    progress = _progress(source, scanner)
-    final = False
-    while scanner.serialization is None:
-        final = next(progress)
-    fields = tuple(column.field for column in scanner.columns)
-    return UploadTable(fields=fields, batches=_batches(scanner, chain([final], progress), limits))
+    feed = TableFeed(limits)
+    pieces = _pieces(source)
+    batches = (batch for data, final in pieces if (batch := feed.feed(data, final=final)) is not None)
+    first: list[pa.RecordBatch] = []
+    while feed.fields is None:
+        data, final = next(pieces)
+        batch = feed.feed(data, final=final)
+        first += [] if batch is None else [batch]
+    return UploadTable(fields=feed.fields, batches=chain(first, batches))
 
 
-def _progress(source: IO[bytes], scanner: Scanner) -> Iterator[bool]:
-    """Feed the scanner; yield False after every piece and True after the last."""
+def _pieces(source: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Yield every piece with False, then nothing with True."""
     while data := source.read(_CHUNK_BYTES):
-        scanner.feed(data)
-        yield False
-    scanner.feed(b"", final=True)
-    yield True
+        yield data, False
+    yield b"", True
 
 
-def _batches(scanner: Scanner, progress: Iterator[bool], limits: UploadLimits) -> Iterator[pa.RecordBatch]:
-    decoder = _TextDecoder(scanner) if scanner.serialization == "TABLEDATA" else _BinaryDecoder(scanner, limits)
-    rows = 0
-    for final in progress:
-        batch = decoder.take(final=final)
+class TableFeed:
+    """Reads a VOTable that is handed over piece by piece."""
+
+    def __init__(self, limits: UploadLimits | None = None) -> None:
+        self._limits = limits or UploadLimits()
+        self._scanner = Scanner(self._limits)
+        self._decoder: _Decoder | None = None
+        self._rows = 0
+
+    @property
+    def fields(self) -> tuple[Field, ...] | None:
+        """The columns, as soon as they are known."""
+        return None if self._decoder is None else tuple(column.field for column in self._scanner.columns)
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether the document says, as far as it was read, that rows were left out (DALI 1.2 s5.4.1)."""
+        return self._scanner.overflowed
+
+    def feed(self, data: bytes, *, final: bool = False) -> pa.RecordBatch | None:
+        """Read on; return some rows when enough have gathered, what is left with the last piece.
+
+        Raises
+        ------
+        UsageError
+            The document is not a VOTable that can be read.
+        TooLarge
+            It goes beyond the limits.
+        """
+        self._scanner.feed(data, final=final)
+        if self._decoder is None:
+            if self._scanner.serialization is None:
+                return None
+            self._decoder = self._new_decoder()
+        batch = self._decoder.take(final=final)
         if batch is None or batch.num_rows == 0:
-            continue
-        rows += batch.num_rows
-        if rows > limits.max_rows:
-            raise TooLarge(f"The uploaded VOTable has more than {limits.max_rows} rows.")
-        yield batch
+            return None
+        self._rows += batch.num_rows
+        if self._rows > self._limits.max_rows:
+            raise TooLarge(f"The uploaded VOTable has more than {self._limits.max_rows} rows.")
+        return batch
+
+    def _new_decoder(self) -> _Decoder:
+        if self._scanner.serialization == "TABLEDATA":
+            return _TextDecoder(self._scanner)
+        return _BinaryDecoder(self._scanner, self._limits)
 
 
 class _TextDecoder:

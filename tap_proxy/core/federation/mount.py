@@ -1,0 +1,167 @@
+"""What an upstream TAP service offers, and under which names its tables are mounted here.
+
+A table ``ivoa.obscore`` of the upstream that is called ``cadc`` here is ``cadc.ivoa_obscore``: the parts of its own
+name joined by underscores, what no regular identifier can hold replaced by them, so that a query need not quote it. It
+answers to its own name too, where no other table does (`catalogue`). Columns keep their names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from penstock.identifiers import RESERVED_WORDS, query_ready
+from penstock.tables import Column, Schema, Table
+from tap_proxy.core.federation.ability import Ability, OfferedFormat
+
+_PART = r'[A-Za-z_][A-Za-z0-9_]*|"(?:[^"]|"")+"'
+_NAME = re.compile(rf"(?:{_PART})(?:\.(?:{_PART}))*")
+_NOT_REGULAR = re.compile(r"[^A-Za-z0-9_]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteTable:
+    """A table of an upstream.
+
+    Parameters
+    ----------
+    written
+        Its name as queries to the upstream spell it.
+    own
+        Its schema and its bare name at the upstream; None where the upstream names no schema.
+    table
+        The table as it is published here, `table.name` its name within the mount's schema.
+    """
+
+    written: str
+    own: tuple[str, str] | None
+    table: Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """What an upstream says of itself."""
+
+    tables: tuple[RemoteTable, ...]
+    ability: Ability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """An upstream whose tables are published.
+
+    Parameters
+    ----------
+    name
+        The schema of its tables here.
+    url
+        Where its TAP service is.
+    metadata
+        What it said when it was last asked.
+    harvested
+        When that was.
+    in_obscore
+        Whether its observations are part of our ``ivoa.obscore``.
+    dids_to_links
+        Beginnings of publisher DIDs whose access URLs lead to our DataLink instead.
+    """
+
+    name: str
+    url: str
+    metadata: Metadata
+    harvested: datetime
+    in_obscore: bool = False
+    dids_to_links: tuple[str, ...] = ()
+    _by_name: Mapping[str, RemoteTable] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_name = {remote.table.name: remote for remote in self.metadata.tables}
+        object.__setattr__(self, "_by_name", by_name)
+
+    def find(self, name: str) -> RemoteTable | None:
+        """Return the table that is published under a name."""
+        return self._by_name.get(name)
+
+    def obscore(self) -> RemoteTable | None:
+        """Return its table of observations."""
+        return next((each for each in self.metadata.tables if each.written.lower() == "ivoa.obscore"), None)
+
+    def schema(self) -> Schema:
+        """Return the schema that is published."""
+        when = self.harvested.isoformat(timespec="minutes").replace("+00:00", "Z")
+        described = f"Tables of the TAP service {self.url}, as it described them at {when}"
+        return Schema(name=self.name, tables=tuple(each.table for each in self.metadata.tables), description=described)
+
+
+def mounted(named: Iterable[tuple[str, str, Table]]) -> tuple[RemoteTable, ...]:
+    """Give names to tables, of which each is (schema, name as the upstream says it, the table)."""
+    taken: set[str] = set()
+    remote = []
+    for schema, name, table in named:
+        parts = _parts(name)
+        here = _free("_".join(parts), taken)
+        written = name if _NAME.fullmatch(name) else query_ready(name)
+        own = (parts[-2], parts[-1]) if len(parts) > 1 else None
+        description = table.description or ""
+        source = f"Table {written} of schema {schema}" if own is None else f"Table {written}"
+        described = f"{description} ({source})" if description else source
+        remote.append(RemoteTable(written=written, own=own, table=replace(table, name=here, description=described)))
+    return tuple(remote)
+
+
+def _parts(name: str) -> list[str]:
+    if not _NAME.fullmatch(name):
+        return [name]
+    return [_bare(part) for part in re.findall(_PART, name)]
+
+
+def _bare(part: str) -> str:
+    return part[1:-1].replace('""', '"') if part.startswith('"') else part
+
+
+def _free(wanted: str, taken: set[str]) -> str:
+    """Return a regular identifier that is not taken yet, and take it."""
+    base = _NOT_REGULAR.sub("_", wanted).strip("_")
+    if not base[:1].isalpha():
+        base = f"t_{base}"
+    if base.upper() in RESERVED_WORDS:
+        base += "_"
+    name, number = base, 1
+    while name.lower() in taken:
+        number += 1
+        name = f"{base}_{number}"
+    taken.add(name.lower())
+    return name
+
+
+def metadata_document(metadata: Metadata) -> bytes:
+    """Write metadata down, to be read by `metadata_of`."""
+    return orjson.dumps(asdict(metadata), default=sorted)
+
+
+def metadata_of(document: bytes) -> Metadata:
+    """Read metadata that `metadata_document` wrote."""
+    read = orjson.loads(document)
+    return Metadata(tables=tuple(map(_remote, read["tables"])), ability=_ability(read["ability"]))
+
+
+def _remote(read: dict[str, Any]) -> RemoteTable:
+    table = read["table"]
+    columns = tuple(Column(**column) for column in table["columns"])
+    own = read["own"]
+    return RemoteTable(
+        written=read["written"],
+        own=None if own is None else (own[0], own[1]),
+        table=Table(**(table | {"columns": columns, "foreign_keys": ()})),
+    )
+
+
+def _ability(read: dict[str, Any]) -> Ability:
+    formats = tuple(OfferedFormat(**(each | {"aliases": tuple(each["aliases"])})) for each in read["formats"])
+    sets = {name: frozenset(read[name]) for name in ("constructs", "upload_methods")}
+    return Ability(**(read | sets | {"formats": formats}))

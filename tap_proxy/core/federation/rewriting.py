@@ -1,0 +1,91 @@
+"""Edits of a query's own text, so that it says to an upstream what it said to us.
+
+The text is never written anew: only the names of tables are replaced, where they stand. Comments, spelling and layout
+stay as the caller wrote them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from penstock.identifiers import query_ready
+from tap_proxy.adql import ast
+from tap_proxy.core.federation.catalogue import Place
+from tap_proxy.core.federation.walking import of_type
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A run of a text, and what stands there instead."""
+
+    start: int
+    end: int
+    text: str
+
+
+Located = Callable[[ast.TableName], Place | None]
+"""Tells where the table of a name is, None where it is here or a common table."""
+
+
+def edited(text: str, edits: Iterable[Edit], *, start: int = 0, end: int | None = None) -> str:
+    """Return a run of a text with the edits that fall into it."""
+    pieces, position = [], start
+    stop = len(text) if end is None else end
+    for edit in sorted(set(edits), key=lambda edit: edit.start):
+        if start <= edit.start and edit.end <= stop:
+            pieces += [text[position : edit.start], edit.text]
+            position = edit.end
+    return "".join([*pieces, text[position:stop]])
+
+
+def for_upstream(query: ast.Query, located: Located) -> str:
+    """Return the text of a query as the upstream of all its tables understands it.
+
+    A table without alias gets its name here as an alias, by which the rest of the query knows it.
+    """
+    edits: list[Edit] = []
+    qualifiers: dict[tuple[str, str], str] = {}
+    for table in of_type(ast.TableName, query):
+        place = located(table)
+        if place is None:
+            continue
+        here = place.remote.table.name
+        by_mount = table.names[-1].name.lower() == here.lower()
+        alias = f" AS {here}" if by_mount and table.alias is None and not _keeps_its_name(place) else ""
+        edits.append(Edit(table.name_span.start, table.name_span.end, place.remote.written + alias))
+        if by_mount:
+            qualifiers[place.mount.name.lower(), here.lower()] = here
+    edits += _unqualified(query, qualifiers)
+    return edited(query.text, edits)
+
+
+def _keeps_its_name(place: Place) -> bool:
+    """Tell whether the upstream calls a table as we do."""
+    return place.remote.written.rpartition(".")[2].lower() == place.remote.table.name.lower()
+
+
+def _unqualified(query: ast.Query, qualifiers: dict[tuple[str, str], str]) -> Iterable[Edit]:
+    """Cut the name of the mount from columns that are qualified by it: ``cadc.ivoa_obscore.s_ra``."""
+    for names, span in _qualified(query):
+        if len(names) == 2 and (names[0].name.lower(), names[1].name.lower()) in qualifiers:
+            yield Edit(span.start, names[1].span.start, "")
+
+
+def _qualified(query: ast.Query) -> Iterable[tuple[tuple[ast.Identifier, ...], ast.Span]]:
+    for reference in of_type(ast.ColumnReference, query):
+        yield reference.names[:-1], reference.span
+    for star in of_type(ast.Asterisk, query):
+        yield star.qualifier, star.span
+
+
+def without_qualifiers(text: str, condition: ast.Condition, names: dict[ast.Span, str]) -> str:
+    """Return a condition as it is said of one table alone.
+
+    Parameters
+    ----------
+    names
+        The columns that the references in the condition mean, by where they stand.
+    """
+    edits = [Edit(span.start, span.end, query_ready(name)) for span, name in names.items()]
+    return edited(text, edits, start=condition.span.start, end=condition.span.end)

@@ -1,0 +1,162 @@
+"""Keeps the upstreams of a process: their tables among those that are published, and who asks them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from penstock.clock import Clock
+from penstock.dali.errors import ServiceError
+from penstock.db import Database
+from penstock.tables import Schema
+from tap_proxy.core.federation.catalogue import Federation
+from tap_proxy.core.federation.mount import Mount
+from tap_proxy.core.federation.plan import Plan
+from tap_proxy.ports import UploadedTable
+from tap_proxy.service import TapService
+from tap_proxy.settings import TapSettings
+from tap_proxy.store import publish
+from tap_proxy.translation import compiler
+from tap_proxy.upstream.client import UpstreamClient
+from tap_proxy.upstream.federating import Federator
+from tap_proxy.upstream.gathering import Bounds
+from tap_proxy.upstream.harvesting import Harvester, site_of, source_of
+from tap_proxy.upstream.store import Known, UpstreamStore
+
+_LOOK_EVERY_S = 30.0
+_log = structlog.get_logger(__name__)
+
+
+class Mounts:
+    """The upstreams of a process.
+
+    Parameters
+    ----------
+    db
+        Where it is kept what they said of themselves.
+    service
+        Who answers queries; it is told of every change.
+    schemas
+        What we publish of our own.
+    settings
+        The upstreams.
+    allow_private
+        Whether upstreams that the Registry names may have private addresses.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        service: TapService,
+        schemas: Sequence[Schema],
+        settings: TapSettings,
+        *,
+        allow_private: bool,
+    ) -> None:
+        self.service = service
+        self.problems: tuple[str, ...] = ()
+        self._db = db
+        self._store = UpstreamStore(db)
+        self._schemas = tuple(schemas)
+        self._settings = settings
+        self._allow_private = allow_private
+        self._clients: dict[str, UpstreamClient] = {}
+        self._seen: Mapping[str, str] = {}
+        self._take(Federation(self._schemas, (), here=settings.archive_name))
+
+    @property
+    def schemas(self) -> tuple[Schema, ...]:
+        """All that is published."""
+        return self._federation.schemas
+
+    def plan(self, text: str, uploads: Sequence[UploadedTable] = ()) -> Plan:
+        """Return how a query will be answered; nothing is run.
+
+        Raises
+        ------
+        UsageError
+            The query is wrong.
+        """
+        return self._federator.plan(text, uploads)
+
+    async def load(self) -> None:
+        """Publish what is known of the upstreams by now, if it is news."""
+        versions = await self._store.versions() if self._settings.upstreams else {}
+        if versions and versions != self._seen:
+            known = await self._store.all()
+            self._take(await self._federation_of(known))
+            self._seen = versions
+        await publish(self._db, self.schemas)
+
+    async def keep_fresh(self, clock: Clock) -> None:
+        """Ask the upstreams again and again, and publish what they or other processes have learnt."""
+        if not self._settings.upstreams:
+            return
+        harvester = Harvester(self._db, self._settings, allow_private=self._allow_private, clock=clock)
+        while True:
+            try:
+                await harvester.refresh()
+                await self.load()
+            except ServiceError as error:  # the database is away
+                _log.warning("upstreams_not_refreshed", reason=error.message)
+            await asyncio.sleep(min(_LOOK_EVERY_S, self._settings.upstream_refresh_s))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients.values():
+            await client.close()
+
+    async def _federation_of(self, known: Mapping[str, Known]) -> Federation:
+        mounts = []
+        problems = []
+        for name, upstream in self._settings.upstreams.items():
+            found = known.get(name)
+            if found is None or found.source != source_of(upstream):
+                continue
+            if found.problem is not None:
+                problems.append(f"The archive {name} did not say what it offers: {found.problem}")
+            if found.metadata is not None and found.harvested is not None and found.url is not None:
+                await self._connect(name, found.url)
+                mount = Mount(
+                    name=name,
+                    url=found.url,
+                    metadata=found.metadata,
+                    harvested=found.harvested,
+                    in_obscore=upstream.obscore,
+                    dids_to_links=upstream.dids_to_links,
+                )
+                mounts.append(mount)
+        self.problems = tuple(problems)
+        return await asyncio.to_thread(Federation, self._schemas, mounts, here=self._settings.archive_name)
+
+    async def _connect(self, name: str, url: str) -> None:
+        """Have a client for an upstream; queries that run now keep theirs, unless the upstream has moved."""
+        site, client = site_of(name, self._settings.upstreams[name], url), self._clients.get(name)
+        if client is not None and client.site == site:
+            return
+        if client is not None:
+            await client.close()
+        self._clients[name] = UpstreamClient(site, allow_private=self._allow_private)
+
+    def _take(self, federation: Federation) -> None:
+        """Answer queries on these tables from now on."""
+        service, settings = self.service, self._settings
+        compile_query = compiler(self._schemas, service.source.dialect, federation)
+        self._federation = federation
+        self._federator = Federator(
+            federation=federation,
+            compile=compile_query,
+            clients=self._clients,
+            source=service.source,
+            bounds=Bounds(
+                rows=settings.fetch_max_rows,
+                bytes=settings.fetch_max_bytes,
+                keys=settings.fetch_max_keys,
+                archive_time_limit_s=settings.archive_time_limit_s,
+            ),
+            links_url=settings.links_url,
+        )
+        service.elsewhere = self._federator
+        service.compile_with(compile_query)
