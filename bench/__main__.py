@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from bench import cone, executors, jobs, registry, regtap, serialisers, service, soak
+from bench import adding, cone, executors, jobs, registry, regtap, serialisers, service, soak
 
 BENCHES = {
+    "adding": adding.main,
     "serialisers": serialisers.main,
     "service": service.main,
     "jobs": jobs.main,
