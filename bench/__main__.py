@@ -9,6 +9,7 @@ BENCHES = (
     "serialisers",
     "service",
     "adql",
+    "adding",
     "cone",
     "jobs",
     "executors",

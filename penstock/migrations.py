@@ -6,7 +6,7 @@ both engines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,20 @@ def drop_index(ns: Namespace, index: str, table: str) -> None:
     """Drop an index."""
     schema, physical = physical_name(ns.dialect, ns.schema, table)
     op.drop_index(index, physical, schema=schema)
+
+
+def create_view(ns: Namespace, name: str, definition: Callable[[str], str], *, of: str) -> None:
+    """Create a view; `definition` is given the SQL name of the table that it is a view of."""
+    op.execute(f"CREATE VIEW {_sql_name(ns, name)} AS {definition(_sql_name(ns, of))}")
+
+
+def drop_view(ns: Namespace, name: str) -> None:
+    """Drop a view."""
+    op.execute(f"DROP VIEW {_sql_name(ns, name)}")
+
+
+def _sql_name(ns: Namespace, name: str) -> str:
+    return ".".join(part for part in physical_name(ns.dialect, ns.schema, name) if part)
 
 
 async def upgrade(db: Database, packages: Mapping[str, str]) -> None:

@@ -114,6 +114,7 @@ async def open_service(resources: Resources) -> web.Application:
         return resources.urls.absolute(request, PATH)
 
     async def tables() -> Sequence[Schema]:
+        await mounts.load()
         return mounts.schemas
 
     async def available() -> Availability:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import pyarrow as pa
 
-from penstock.dali.errors import ServiceError
+from penstock.dali.errors import ServiceError, ServiceUnavailable
 from penstock.db import Dialect
 from penstock.votable.model import Field
 
@@ -22,6 +22,11 @@ class QueryTimeout(ServiceError):
         super().__init__(
             f"The query took longer than {limit_s:g} s and was stopped; narrow it, or run it as a job under /async."
         )
+
+
+def tables_changed() -> ServiceUnavailable:
+    """Return the error of a query on a table that the operator has taken away or replaced while it was translated."""
+    return ServiceUnavailable("The tables of this service were changed just now; try again.", retry_after_s=1)
 
 
 BASE_MARK = "\x02base\x02"
@@ -152,6 +157,10 @@ class TapSource(Protocol):
 
     async def warm_up(self) -> None:
         """Be ready for the first query, so that nobody need wait for what takes long but once."""
+        ...
+
+    def offer(self, tables: Iterable[str]) -> None:
+        """Let queries read more tables, named as SQL names them."""
         ...
 
     async def ping(self) -> None:

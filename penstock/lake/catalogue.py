@@ -19,6 +19,7 @@ from sqlalchemy.types import TypeEngine
 
 from penstock.db import Dialect, Namespace
 from penstock.lake.obscore import OBSCORE
+from penstock.lake.obsplan import OBSPLAN
 from penstock.tables import Column, ForeignKey, Schema, Table
 from penstock.votable.model import Datatype
 
@@ -71,7 +72,7 @@ REPLICAS = Table(
 )  # fmt: skip
 
 SCHEMAS: tuple[Schema, ...] = (
-    Schema(name="ivoa", tables=(OBSCORE,), description="Tables that IVOA standards define"),
+    Schema(name="ivoa", tables=(OBSCORE, OBSPLAN), description="Tables that IVOA standards define"),
     Schema(
         name="lake",
         tables=(FILES, REPLICAS, SITES),
@@ -119,6 +120,7 @@ class Catalogue:
         sa.Index("ivoa_obscore_collection", o.obs_collection)
         sa.Index("ivoa_obscore_time", o.t_min)
         sa.Index("ivoa_obscore_energy", o.em_min)
+        sa.Index("ivoa_obscore_observation", o.obs_collection, o.obs_id, o.lake_did)
         sa.Index("lake_files_name", f.scope, f.name, unique=True)
         sa.Index("lake_replicas_site", r.site)
         sa.Index("lake_replicas_path", r.path)

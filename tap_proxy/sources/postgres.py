@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
@@ -24,7 +24,7 @@ from penstock.db import Dialect
 from penstock.votable.model import Field
 from tap_proxy.adql.dialect import quoted
 from tap_proxy.adql.postgresql import TYPES
-from tap_proxy.ports import UPLOAD_MARK, Part, QueryTimeout, Statement
+from tap_proxy.ports import UPLOAD_MARK, Part, QueryTimeout, Statement, tables_changed
 from tap_proxy.sources.columns import FIRST_ROWS, Row, batch_of, batch_sizes
 from tap_proxy.sources.postgres_copy import copied, readable_by_arrow, with_literals
 from tap_proxy.sources.uploaded import is_array, values_of
@@ -97,6 +97,9 @@ class PostgresSource:
         """Open a connection (`tap_proxy.ports.TapSource`); a database that is away is told to who asks."""
         with suppress(ServiceUnavailable):
             await self._pool.release(await self._acquire())
+
+    def offer(self, tables: Iterable[str]) -> None:
+        """Do nothing: the database itself knows what its role may read (`tap_proxy.ports.TapSource`)."""
 
     async def ping(self) -> None:
         """Run the least of queries (`tap_proxy.ports.TapSource`)."""
@@ -222,6 +225,8 @@ def _as_service_error(error: Exception, time_limit_s: float) -> ServiceError:
     match state[:2]:
         case "57" if state == "57014":
             return QueryTimeout(time_limit_s)
+        case "42" if state == "42P01":
+            return tables_changed()
         case "22" | "54":  # data exception, program limit exceeded (PostgreSQL, appendix A)
             return UsageError(f"The database refuses the query: {error}.")
         case "" | "08" | "53" | "57":

@@ -22,7 +22,7 @@ from penstock.dali.errors import InternalError, ServiceError, ServiceUnavailable
 from penstock.db import Dialect
 from penstock.votable.model import Field
 from tap_proxy.adql.dialect import quoted
-from tap_proxy.ports import UPLOAD_MARK, Part, QueryTimeout, Statement, UploadedTable
+from tap_proxy.ports import UPLOAD_MARK, Part, QueryTimeout, Statement, UploadedTable, tables_changed
 from tap_proxy.sources.columns import FIRST_ROWS, batch_of, batch_sizes
 from tap_proxy.sources.sqlite_bulk import Reader, Readers, readable_in_bulk
 from tap_proxy.sources.uploaded import values_of
@@ -67,6 +67,7 @@ class SqliteSource:
     ) -> None:
         self._path = path
         self._tables = frozenset(tables)
+        self._added: set[str] = set()
         self._functions = functions
         self._queue_time_limit_s = queue_time_limit_s
         self._slots = asyncio.Semaphore(connections)
@@ -101,6 +102,10 @@ class SqliteSource:
     async def warm_up(self) -> None:
         """Be ready for the first query (`tap_proxy.ports.TapSource`)."""
         await asyncio.to_thread(self._readers.warm_up)
+
+    def offer(self, tables: Iterable[str]) -> None:
+        """Let queries read more tables, on connections that are open already too (`tap_proxy.ports.TapSource`)."""
+        self._added.update(tables)
 
     async def ping(self) -> None:
         """Run the least of queries (`tap_proxy.ports.TapSource`)."""
@@ -207,7 +212,7 @@ class SqliteSource:
             connection.create_function(name, arity, function, deterministic=True)
         private = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")} | {"sqlite_master"}
         readable = _readable(connection, self._tables | {_upload_name(table) for table in uploads})
-        connection.set_authorizer(_authorizer(readable, private - readable))
+        connection.set_authorizer(_authorizer(readable, private - readable, self._added))
         return connection
 
     async def _leave(self, run: _Run) -> None:
@@ -300,11 +305,12 @@ def _readable(connection: sqlite3.Connection, names: Iterable[str]) -> frozenset
     return frozenset(found)
 
 
-def _authorizer(readable: Set[str], private: Set[str]) -> Callable[..., int]:
+def _authorizer(readable: Set[str], private: Set[str], added: Set[str]) -> Callable[..., int]:
     def authorize(action: int, first: str | None, second: str | None, database: str | None, _within: str | None) -> int:
         if action == sqlite3.SQLITE_READ:
             # Where only rows are counted, no database is named; the name may be one that the query itself made.
-            allowed = first in readable or (database is None and first not in private)
+            known = first in readable or first in added
+            allowed = known or (database is None and first not in private)
         elif action == sqlite3.SQLITE_PRAGMA:
             allowed = first == "data_version"  # full-text indexes ask whether others have written
         else:
@@ -327,6 +333,8 @@ def _as_service_error(error: Exception) -> ServiceError:
             return UsageError(f"The database refuses the query: {text}.")
         case sqlite3.SQLITE_ERROR if text == _RAISED:
             return UsageError("The database refuses the query: a value is none of the type that CAST makes of it.")
+        case sqlite3.SQLITE_ERROR if text.startswith("no such table"):
+            return tables_changed()
         case sqlite3.SQLITE_ERROR if text.lower().startswith(_CALLERS_FAULTS):
             return UsageError(f"The database refuses the query: {text}.")
         case _:

@@ -17,7 +17,7 @@ def values_of(table: UploadedTable) -> list[list[Any]]:
     columns: list[list[Any]] = [[] for _ in table.fields]
     for batch in table.batches:
         for values, array, field in zip(columns, batch.columns, table.fields, strict=True):
-            values += _plain(array, field).to_pylist()
+            values += plain(array, field).to_pylist()
     return columns
 
 
@@ -26,7 +26,8 @@ def is_array(field: Field) -> bool:
     return field.arraysize not in (None, "1") or field.datatype in ("floatComplex", "doubleComplex")
 
 
-def _plain(array: pa.Array[Any], field: Field) -> pa.Array[Any]:
+def plain(array: pa.Array[Any], field: Field) -> pa.Array[Any]:
+    """Return a column as it is kept: arrays as text, bits as 0 and 1, NaN as null."""
     if pa.types.is_string(array.type):
         return array
     if is_array(field):

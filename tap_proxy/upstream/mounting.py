@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
@@ -14,18 +14,21 @@ from penstock.tables import Schema
 from tap_proxy.core.federation.catalogue import Federation
 from tap_proxy.core.federation.mount import Mount
 from tap_proxy.core.federation.plan import Plan
+from tap_proxy.core.own_tables import schemas_of
+from tap_proxy.own.store import OwnTables
 from tap_proxy.ports import UploadedTable
 from tap_proxy.service import TapService
 from tap_proxy.settings import TapSettings
 from tap_proxy.store import publish
-from tap_proxy.translation import compiler
+from tap_proxy.translation import compiler, table_names
 from tap_proxy.upstream.client import UpstreamClient
 from tap_proxy.upstream.federating import Federator
 from tap_proxy.upstream.gathering import Bounds
 from tap_proxy.upstream.harvesting import Harvester, site_of, source_of
 from tap_proxy.upstream.store import Known, UpstreamStore
 
-_LOOK_EVERY_S = 30.0
+_ASK_EVERY_S = 30.0
+_LOOK_EVERY_S = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -59,11 +62,15 @@ class Mounts:
         self.problems: tuple[str, ...] = ()
         self._db = db
         self._store = UpstreamStore(db)
-        self._schemas = tuple(schemas)
+        self._own = OwnTables(db)
+        self._own_seen = ""
+        self._lock = asyncio.Lock()
+        self._published = tuple(schemas)
+        self._schemas = self._published
         self._settings = settings
         self._allow_private = allow_private
         self._clients: dict[str, UpstreamClient] = {}
-        self._seen: Mapping[str, str] | None = None
+        self._seen: Mapping[str, str] = {}
         self._take(Federation(self._schemas, (), here=settings.archive_name))
 
     @property
@@ -81,30 +88,40 @@ class Mounts:
         """
         return self._federator.plan(text, uploads)
 
-    async def load(self) -> None:
-        """Publish what is known of the upstreams by now, if it is news."""
-        versions = await self._store.versions() if self._settings.upstreams else {}
-        if versions == self._seen:
-            return
-        if versions:
-            self._take(await self._federation_of(await self._store.all()))
-        await publish(self._db, self.schemas)
-        self._seen = versions
+    async def load(self) -> bool:
+        """Publish what is known by now of the upstreams and of added tables, and tell whether it is news."""
+        async with self._lock:
+            versions = await self._store.versions() if self._settings.upstreams else {}
+            own = await self._own.version()
+            if (versions, own) == (self._seen, self._own_seen):
+                return False
+            self._schemas = (*self._published, *schemas_of(await self._own.all()))
+            self.service.source.offer(table_names(self._schemas))
+            self._take(await self._federation_of(await self._store.all() if versions else {}))
+            await publish(self._db, self.schemas)
+            self._seen, self._own_seen = versions, own
+            return True
 
     async def keep_fresh(self, clock: Clock) -> None:
-        """Ask the upstreams again and again, and publish what they or other processes have learnt."""
+        """Ask the upstreams again and again, and publish what they, other processes or the operator have to tell."""
+        looking = self._again(self.load, _LOOK_EVERY_S)
         if not self._settings.upstreams:
+            await looking
             return
         harvester = Harvester(self._db, self._settings, allow_private=self._allow_private, clock=clock)
+        asking = self._again(harvester.refresh, min(_ASK_EVERY_S, self._settings.upstream_refresh_s))
+        await asyncio.gather(looking, asking)
+
+    @staticmethod
+    async def _again(do: Callable[[], Awaitable[object]], every_s: float) -> None:
         while True:
             try:
-                await harvester.refresh()
-                await self.load()
+                await do()
             except ServiceError as error:  # the database is away
-                _log.warning("upstreams_not_refreshed", reason=error.message)
+                _log.warning("tables_not_refreshed", reason=error.message)
             except Exception:  # noqa: BLE001  # like the reaper, this must go on, whatever an upstream sends
-                _log.exception("upstreams_not_refreshed")
-            await asyncio.sleep(min(_LOOK_EVERY_S, self._settings.upstream_refresh_s))
+                _log.exception("tables_not_refreshed")
+            await asyncio.sleep(every_s)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -162,4 +179,5 @@ class Mounts:
             links_url=settings.links_url,
         )
         service.elsewhere = self._federator
+        service.look_again = self.load
         service.compile_with(compile_query)

@@ -53,7 +53,7 @@ def test_the_table_says_that_it_is_obscore() -> None:
     assert (region.datatype, region.xtype) == ("char", "adql:REGION")
 
 
-@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("column", [one for one in COLUMNS if ".obsplan." not in str(one.id)])
 def test_every_column_is_described_with_a_ucd_and_a_unit_that_exist(column: Column) -> None:
     assert column.description
     assert column.ucd
@@ -73,7 +73,8 @@ def test_keys_lead_to_columns_that_are_described() -> None:
 
 def test_columns_that_claim_an_index_have_one() -> None:
     catalogue = Catalogue.of("sqlite")
-    for table, sql in ((t, getattr(catalogue, t.name)) for schema in SCHEMAS for t in schema.tables):
+    tables = [table for schema in SCHEMAS for table in schema.tables if table.table_type == "table"]
+    for table, sql in ((table, getattr(catalogue, table.name)) for table in tables):
         first = {index.columns[0].name for index in sql.indexes} | {next(iter(sql.primary_key)).name}
         claimed = {column.name for column in table.columns if column.indexed}
         assert claimed == first - {"path"}, table.name

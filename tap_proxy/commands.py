@@ -1,0 +1,152 @@
+"""``penstock tap``: tables that an operator adds to those that everybody may query."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from penstock.context import database, load, migrations
+from penstock.dali.errors import ServiceError
+from penstock.db import Database
+from penstock.identifiers import qualified_name
+from penstock.plugins import Group, Registry
+from penstock.settings import Settings
+from tap_proxy.core.own_tables import OwnTable, index_columns
+from tap_proxy.core.uploads import TAP_UPLOAD
+from tap_proxy.settings import TapSettings
+
+T = TypeVar("T")
+app = typer.Typer(no_args_is_help=True, help="Tables that the TAP service offers besides its own.")
+
+_Data = Annotated[Path | None, typer.Option("--data", help="Directory of everything that must persist")]
+_Json = Annotated[bool, typer.Option("--json", help="One JSON object for programs")]
+_SYSTEM = frozenset({"pg_catalog", "information_schema", "pg_toast"})
+
+
+@app.command("add")
+def add_command(  # noqa: PLR0913  # the options of the command
+    source: Annotated[
+        str,
+        typer.Argument(help="FITS, VOTable, Parquet, Arrow or CSV file; or URL of a database with #schema.table"),
+    ],
+    schema: Annotated[str | None, typer.Option(help="Schema to publish it in; else own")] = None,
+    table: Annotated[str | None, typer.Option(help="Name to publish it under; else that of the file")] = None,
+    description: Annotated[str | None, typer.Option(help="What a row of the table is")] = None,
+    index: Annotated[list[str] | None, typer.Option(help="Column to index, may be repeated")] = None,
+    hdu: Annotated[str | None, typer.Option(help="Extension of a FITS file, by name or number")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Take the place of the table of that name")] = False,
+    data: _Data = None,
+    as_json: _Json = False,
+) -> None:
+    """Publish a table to everybody: with units and UCDs, indexed by position and identifier, seen at once.
+
+    A table of the database that Penstock itself uses is published where it is; every other one is copied.
+    """
+    from tap_proxy.own.adding import Adding, Order  # astropy and pyarrow take a while to import
+
+    order = Order(
+        source=source,
+        schema=schema,
+        table=table,
+        description=description,
+        indexes=tuple(index or ()),
+        hdu=hdu,
+        replace=replace,
+    )
+    settings = load(data_dir=data)
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.fields[rows]:,} rows"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=1.0, rows=0)
+
+        def tell(rows: int, done: float) -> None:
+            bar.update(task, completed=done, rows=rows)
+
+        async def add(db: Database) -> OwnTable:
+            reserved = _reserved(settings)
+            return await Adding(db, reserved=reserved, clock=lambda: datetime.now(UTC), progress=tell).add(order)
+
+        own = _with_database(settings, add)
+    if as_json:
+        _print_json(_document(own))
+    else:
+        typer.echo(f"{_name(own)}: {own.rows:,} rows, {len(own.table.columns)} columns from {own.origin}")
+        indexes = ", ".join(" and ".join(names) for names in index_columns(own.table))
+        typer.echo(f"indexed: {indexes}" if indexes else "no index; name columns with --index")
+
+
+@app.command("list")
+def list_command(data: _Data = None, as_json: _Json = False) -> None:
+    """List the tables that were added."""
+    from tap_proxy.own.store import OwnTables
+
+    tables = _with_database(load(data_dir=data), lambda db: OwnTables(db).all())
+    if as_json:
+        _print_json([_document(own) for own in tables])
+        return
+    shown = Table("table", "rows", "columns", "added", "from")
+    for own in tables:
+        shown.add_row(_name(own), f"{own.rows:,}", str(len(own.table.columns)), f"{own.added:%Y-%m-%d}", own.origin)
+    Console().print(shown)
+
+
+@app.command("remove")
+def remove_command(
+    name: Annotated[str, typer.Argument(help="Name of the table with its schema, as list shows it")],
+    data: _Data = None,
+) -> None:
+    """Publish an added table no more and drop its rows; a table that is published in place keeps them."""
+    from tap_proxy.own.store import OwnTables
+
+    schema, _, table = name.rpartition(".")
+    own = _with_database(load(data_dir=data), lambda db: OwnTables(db).remove(schema, table))
+    typer.echo(f"{_name(own)} is published no more" + (", and is still there" if own.in_place else ""))
+
+
+def _reserved(settings: Settings) -> frozenset[str]:
+    """Return the schemas that others fill: services, published tables, other archives, the engine itself."""
+    published = Registry(Group.TAP_TABLES, tuple).all().values()
+    names = {schema.name for schemas in published for schema in schemas} | set(migrations()) | _SYSTEM
+    return frozenset(name.lower() for name in names | {TAP_UPLOAD, *settings.section(TapSettings).upstreams})
+
+
+def _with_database(settings: Settings, use: Callable[[Database], Awaitable[T]]) -> T:
+    async def run() -> T:
+        async with database(settings) as db:
+            return await use(db)
+
+    try:
+        return asyncio.run(run())
+    except ServiceError as error:
+        typer.echo(f"penstock: {error.message}", err=True)
+        raise typer.Exit(1) from error
+
+
+def _name(own: OwnTable) -> str:
+    return qualified_name(own.schema, own.table.name)
+
+
+def _document(own: OwnTable) -> dict[str, Any]:
+    return {
+        "table": _name(own),
+        "rows": own.rows,
+        "columns": [column.name for column in own.table.columns],
+        "indexes": [list(names) for names in index_columns(own.table)],
+        "added": own.added.isoformat(),
+        "origin": own.origin,
+        "in_place": own.in_place,
+    }
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))

@@ -1,0 +1,1 @@
+"""Tables that an operator adds: read from files and databases, kept beside the others."""
