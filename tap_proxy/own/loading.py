@@ -119,13 +119,14 @@ async def _loading_sqlite(db: Database, schema: str, table: Table) -> AsyncItera
             raise _busy("a table") from error
         connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None)
         try:
-            connection.execute(f"DROP TABLE IF EXISTS {name}")
-            connection.execute(_definition(name, table))
+            # In threads, since each may wait for somebody who writes, perhaps a task of this very event loop.
+            await asyncio.to_thread(connection.execute, f"DROP TABLE IF EXISTS {name}")
+            await asyncio.to_thread(connection.execute, _definition(name, table))
             yield _SqliteLoad(connection, name, schema, table)
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            connection.execute(f"DROP TABLE IF EXISTS {name}")
+            await asyncio.to_thread(connection.execute, f"DROP TABLE IF EXISTS {name}")
             connection.close()
 
 

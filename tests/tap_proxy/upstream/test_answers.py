@@ -260,7 +260,7 @@ def test_a_job_runs_as_a_job_there(world: World) -> None:
 
 
 def test_the_error_of_a_job_there_is_that_of_ours(world: World) -> None:
-    job = _post_job(world.base, "SELECT obs_id FROM one.ivoa_obscore WHERE calib_level = CAST('x' AS INTEGER)")
+    job = _post_job(world.base, "SELECT obs_id FROM one.ivoa_obscore WHERE calib_level = CAST(obs_id AS INTEGER)")
     asyncio.run(eventually(lambda: _phase(job) == "ERROR"))
     assert ">UsageError: one: " in requests.get(f"{job}/error", timeout=60).text
 
