@@ -246,5 +246,5 @@ class LinkService:
             async for member in self._lake.content(did, caller=principal):
                 if len(members) == self._settings.max_members:
                     return members, False
-                members.append(member)
+                members.append(member.did)
         return members, True

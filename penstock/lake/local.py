@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from penstock.auth.principal import Principal
 from penstock.db import Database
 from penstock.lake.names import as_path, dataset_prefix
-from penstock.lake.port import DataLake, Did, DidType, Entry, Medium, Replica, ReplicaState, Site
+from penstock.lake.port import DataLake, Did, DidType, Entry, Medium, Member, Replica, ReplicaState, Site
 from penstock.lake.sample import ensure_sample
 from penstock.lake.store import PAGE, LakeStore, among
 from penstock.settings import Settings
@@ -91,23 +91,27 @@ class LocalLake:
         """Return all storage sites, by name."""
         return await self._store.sites()
 
-    async def content(self, did: Did, *, caller: Principal) -> AsyncIterator[Did]:
+    async def distances(self, site: str) -> Mapping[str, int]:
+        """Return nothing: places of sites are all that is known of distances here."""
+        return {}
+
+    async def content(self, did: Did, *, caller: Principal) -> AsyncIterator[Member]:
         """Yield the files of a dataset, by name; nothing for a file."""
         files, after = self._store.tables.files, ""
         while dataset_prefix(did) is not None:
             query = (
-                sa.select(files.c.name)
+                sa.select(files.c.name, files.c.size_bytes)
                 .where(*self._members(did), files.c.name > after)
                 .order_by(files.c.name)
                 .limit(PAGE)
             )
             async with self._db.read() as connection:
-                names = (await connection.execute(query)).scalars().all()
-            for name in names:
-                yield Did(did.scope, name)
-            if len(names) < PAGE:
+                rows = (await connection.execute(query)).all()
+            for name, size in rows:
+                yield Member(did=Did(did.scope, name), size_bytes=size)
+            if len(rows) < PAGE:
                 return
-            after = names[-1]
+            after = rows[-1].name
 
 
 def _entries(rows: Sequence[sa.Row[*tuple[Any, ...]]]) -> dict[Did, Entry]:
