@@ -155,6 +155,14 @@ class Staging:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What makes replicas and keeps them; `created` tells whether it was made now, so that nobody ends another's."""
+
+    id: str
+    created: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
     """What a caller has at a site; `limit_bytes` is None where nothing limits it."""
 
@@ -195,7 +203,7 @@ class StagingLake(Protocol):
     `AuthenticationRequired` when the caller may not do this.
     """
 
-    async def stage(self, dids: Sequence[Did], *, site: str, lifetime: timedelta | None, caller: Principal) -> str:
+    async def stage(self, dids: Sequence[Did], *, site: str, lifetime: timedelta | None, caller: Principal) -> Rule:
         """Ask for replicas of files, and of all files of datasets and containers; return the rule to ask about.
 
         Raises

@@ -77,12 +77,12 @@ class LakeStore:
             "longitude_deg": site.longitude_deg,
             "medium": site.medium.value,
         }
-        async with self._write() as connection:
+        async with self.writing() as connection:
             known = (
                 await connection.execute(sa.select(self.tables.sites).where(self.tables.sites.c.name == site.name))
             ).one_or_none()
             kept = {} if known is None else {k: v for k, v in known._mapping.items() if row[k] is None}
-            await self._upsert(connection, self.tables.sites, [row | kept])
+            await self.upsert(connection, self.tables.sites, [row | kept])
 
     async def sites(self) -> list[Site]:
         """Return all sites, by name."""
@@ -133,7 +133,7 @@ class LakeStore:
             Those identifiers whose known copy at the site lies elsewhere and is still there.
         """
         dids = [str(file.candidate.did) for file in found]
-        async with self._write() as connection:
+        async with self.writing() as connection:
             known = await self._known(connection, dids)
             described = await self._described(connection, known)
             plan = _Plan(site, self.authority)
@@ -141,9 +141,9 @@ class LakeStore:
                 plan.take(file, known.get(did), described.get(did), other_is_there=did in here)
                 for did, file in zip(dids, found, strict=True)
             ]
-            await self._upsert(connection, self.tables.files, plan.files)
-            await self._upsert(connection, self.tables.obscore, plan.observations)
-            await self._upsert(connection, self.tables.replicas, plan.replicas)
+            await self.upsert(connection, self.tables.files, plan.files)
+            await self.upsert(connection, self.tables.obscore, plan.observations)
+            await self.upsert(connection, self.tables.replicas, plan.replicas)
             await self._withdraw(connection, site, plan.withdrawn)
         return outcomes
 
@@ -154,7 +154,7 @@ class LakeStore:
 
     async def withdraw(self, site: str, dids: Collection[str]) -> None:
         """Note that copies at a site cannot be read."""
-        async with self._write() as connection:
+        async with self.writing() as connection:
             await self._withdraw(connection, site, dids)
 
     async def _withdraw(self, connection: AsyncConnection, site: str, dids: Collection[str]) -> None:
@@ -208,7 +208,9 @@ class LakeStore:
         """Forget a collection and return how many files it had; the files themselves stay where they are."""
         files, replicas, obscore = self.tables.files, self.tables.replicas, self.tables.obscore
         dids = sa.select(files.c.did).where(files.c.scope == collection)
-        async with self._write() as connection:
+        async with self.writing() as connection:
+            rejected = self.tables.rejected
+            await connection.execute(sa.delete(rejected).where(rejected.c.scope == collection))
             await connection.execute(sa.delete(obscore).where(obscore.c.lake_did.in_(dids)))
             await connection.execute(sa.delete(replicas).where(replicas.c.did.in_(dids)))
             return (await connection.execute(sa.delete(files).where(files.c.scope == collection))).rowcount
@@ -221,8 +223,8 @@ class LakeStore:
 
     async def set_mark(self, key: str, value: str) -> None:
         """Write a mark about the whole lake."""
-        async with self._write() as connection:
-            await self._upsert(connection, self.tables.marks, [{"key": key, "value": value}])
+        async with self.writing() as connection:
+            await self.upsert(connection, self.tables.marks, [{"key": key, "value": value}])
 
     async def is_empty(self) -> bool:
         """Whether the lake has no files."""
@@ -240,7 +242,7 @@ class LakeStore:
             .where(table.c.lake_did == sa.bindparam("did"))
             .values({name: sa.bindparam(f"new_{name}") for name in identity(authority, Did("a", "b"))})
         )
-        async with self._write() as connection:
+        async with self.writing() as connection:
             while True:
                 page = (
                     sa.select(table.c.lake_did).where(table.c.lake_did > after).order_by(table.c.lake_did).limit(PAGE)
@@ -251,16 +253,39 @@ class LakeStore:
                 new = [{"did": did, **_renamed(identity(authority, Did(*did.split(":", 1))))} for did in dids]
                 await connection.execute(change, new)
                 after = dids[-1]
-            await self._upsert(connection, self.tables.marks, [{"key": _AUTHORITY, "value": authority}])
+            await self.upsert(connection, self.tables.marks, [{"key": _AUTHORITY, "value": authority}])
+
+    async def metadata(self, dids: Collection[str]) -> dict[str, Row]:
+        """Return media type, release date and metadata of the files that are known, by the text of their DIDs."""
+        files = self.tables.files
+        query = sa.select(files.c.did, files.c.media_type, files.c.public_from, files.c.metadata).where(
+            among(self.db.dialect, files.c.did, dids)
+        )
+        async with self.db.read() as connection:
+            return {row.did: dict(row._mapping) for row in await connection.execute(query)}
+
+    async def put_copy(self, did: Did, site: str, path: Path, modified_ns: int) -> None:
+        """Note that a file has a copy on this host for a site."""
+        row = {
+            "did": str(did),
+            "site": site,
+            "state": ReplicaState.AVAILABLE.value,
+            "url": None,
+            "path": as_text(str(path)),
+            "modified_ns": modified_ns,
+        }
+        async with self.writing() as connection:
+            await self.upsert(connection, self.tables.replicas, [row])
 
     @asynccontextmanager
-    async def _write(self) -> AsyncIterator[AsyncConnection]:
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Give a transaction; the catalogue has one writer at a time."""
         async with self.db.write() as connection:
             if self.db.dialect == "postgresql":
                 await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCAN_LOCK})
             yield connection
 
-    async def _upsert(self, connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
+    async def upsert(self, connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
         """Insert rows, or replace those that have their keys."""
         if not rows:
             return

@@ -27,7 +27,7 @@ from rucio.daemons.abacus import rse as abacus_rse
 from rucio.daemons.conveyor import finisher, poller, submitter
 from rucio.daemons.judge import cleaner, evaluator, repairer
 from rucio.db.sqla.constants import RequestState
-from rucio.transfertool.transfertool import Transfertool, TransferStatusReport, TransferToolBuilder
+from rucio.transfertool.transfertool import TransferStatusReport, Transfertool, TransferToolBuilder
 
 FOLDER = Path(sys.argv[1])
 PAUSE_S = 0.2
@@ -69,7 +69,7 @@ class Report(TransferStatusReport):
     def __init__(self, request_id: str, external_id: str, state: RequestState, error: str | None) -> None:
         super().__init__(request_id, request=None)
         self.state, self.external_id, self.err_msg = state, external_id, error
-        self.transferred_at = datetime.utcnow() if state == RequestState.DONE else None  # noqa: DTZ003  # as Rucio keeps it
+        self.transferred_at = datetime.utcnow() if state == RequestState.DONE else None  # as Rucio keeps it
 
     def initialize(self, session: Any, logger: Any = logging.log) -> None:
         """Do nothing: everything is known."""

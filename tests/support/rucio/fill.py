@@ -59,7 +59,9 @@ def add_sites(session: Any, port: int) -> dict[str, str]:
         for number, (scheme, host, at) in enumerate((("http", "127.0.0.1", port), ("root", "xrd.example", 1094)), 1):
             domains = {"lan": _ALL, "wan": _WAN}
             if number > 1:  # can be read only
-                domains = {name: {key: 2 if key == "read" else None for key in kinds} for name, kinds in domains.items()}
+                domains = {
+                    name: {key: 2 if key == "read" else None for key in kinds} for name, kinds in domains.items()
+                }
             protocol = {
                 "scheme": scheme,
                 "hostname": host,
@@ -111,11 +113,7 @@ def write_files(store: Path) -> None:
 def add_files(session: Any, rses: dict[str, str]) -> None:
     """Add all files with their metadata, and their replicas: a call for each site and kind of dataset."""
     for kind in range(6):  # in which `sample.sites_of` repeats itself
-        keys = [
-            (number, one)
-            for number in range(kind, sample.DATASETS, 6)
-            for one in range(sample.FILES_PER_DATASET)
-        ]
+        keys = [(number, one) for number in range(kind, sample.DATASETS, 6) for one in range(sample.FILES_PER_DATASET)]
         files = [child(sample.file_name(*key)) | sample.described(*key) for key in keys]
         for spec in sample.sites_of(kind):
             replica.add_replicas(rses[spec.name], [dict(file) for file in files], ROOT, session=session)

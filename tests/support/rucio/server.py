@@ -21,6 +21,7 @@ from tests.support.processes import reap
 from tests.support.redis import free_port
 from tests.support.rucio import sample
 from tests.support.rucio.environment import require_rucio
+from tests.support.systems import require_command
 
 HERE = Path(__file__).parent
 START_S = 180
@@ -52,6 +53,8 @@ cfg = {home}/etc/alembic.ini
 permission = generic
 schema = generic
 lfn2pfn_algorithm_default = hash
+[cache]
+url = 127.0.0.1:{memcached}
 [conveyor]
 scheme = http,https,davs
 transfertool = webdav
@@ -169,12 +172,15 @@ class Rucio:
         """Make the database and the files, and start everything."""
         account, user, password = sample.ROOT
         values = {"url": self.url, "account": account, "user": user, "password": password, "database": database}
+        cache = require_command("memcached", "apt install memcached")  # Rucio is slow without
+        memcached = free_port()
+        self._start("memcached", cache, "-u", "nobody", "-l", "127.0.0.1", "-p", str(memcached), "-m", "64")
         for side in ("server", "client"):
             home = self.folder / side
             (home / "etc").mkdir(parents=True)
             (home / "log").mkdir()
             # A client that finds a database in its configuration takes itself for a server.
-            server = _SERVER.format(home=home, **values) if side == "server" else ""
+            server = _SERVER.format(home=home, memcached=memcached, **values) if side == "server" else ""
             (home / "etc" / "rucio.cfg").write_text(_CONFIG.format(home=home, server=server, **values))
         (self.folder / "server" / "etc" / "alembic.ini").write_text(_ALEMBIC.format(**values))
         self._start_storage()

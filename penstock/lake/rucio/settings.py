@@ -1,0 +1,57 @@
+"""Settings of the Rucio lake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+
+from penstock.auth.addresses import is_protected
+from penstock.settings import Section
+
+
+class RucioSettings(Section):
+    """``PENSTOCK_RUCIO__...``, ``[rucio]``; they matter where `lake` is ``rucio``."""
+
+    url: str = Field("", description="Rucio's REST server, such as https://rucio.example.org")
+    auth_url: str = Field("", description="Where Rucio signs in, if not at url")
+    account: str = Field("", description="The account of this service in Rucio")
+    username: str = Field("", description="Its name, for signing in with a password")
+    password: SecretStr = Field(SecretStr(""), description="Its password")
+    token_file: Path | None = Field(
+        None,
+        description="A file with a token for the account, kept fresh by others; instead of a password",
+    )
+    ca_file: Path | None = Field(None, description="Certificates to trust besides the system's, as a PEM file")
+    timeout_s: float = Field(30.0, gt=0, description="Seconds that one call of Rucio may take")
+    connections: int = Field(8, ge=1, description="Most calls of Rucio at once by one process")
+    cache_s: float = Field(60.0, ge=0, description="Seconds for which what Rucio said of replicas is believed")
+    cache_entries: int = Field(200_000, ge=0, description="Most files of which that is kept by one process")
+    sites_cache_s: float = Field(600.0, ge=0, description="Seconds for which what Rucio said of sites is believed")
+    schemes: tuple[str, ...] = Field(
+        ("https", "davs", "http", "root"), description="Protocols of replicas that are shown, the best first"
+    )
+    paths: dict[str, Path] = Field(
+        default_factory=dict,
+        description="Where this host has sites mounted: the beginning of URLs and the folder that it stands for",
+    )
+    public_scopes: tuple[str, ...] = Field(
+        (), description="Scopes that everybody may see, * and ? standing for any letters; none unless set"
+    )
+    member_scopes: tuple[str, ...] = Field(
+        ("*",), description="Scopes that known callers may see in jobs, which run without their owners' tokens"
+    )
+    anonymous_staging: bool = Field(False, description="Whether callers who are not known may stage what they may see")
+    stage_scope: str = Field(
+        "", description="Scope for the datasets of staging requests with several IDs; unset: user.<account>"
+    )
+    mapping: str = Field(
+        "obscore", description="How metadata become ObsCore: a mapping that comes with Penstock, or a TOML file"
+    )
+
+    @field_validator("url", "auth_url")
+    @classmethod
+    def _protected(cls, value: str) -> str:
+        if value and not is_protected(value):
+            raise ValueError("must be an https:// URL (http:// on this machine only): tokens are sent there")
+        return value.rstrip("/")
