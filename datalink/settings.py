@@ -17,3 +17,9 @@ class DataLinkSettings(Section):
     deadline_s: float = Field(
         10.0, gt=0, description="Seconds the lake has to answer before its IDs are reported as TransientFault"
     )
+    stage_stuck_s: float = Field(
+        3600.0, gt=0, description="Seconds without a file that arrives, after which a staging job gives up"
+    )
+    max_stage_lifetime_s: int = Field(
+        30 * 86_400, ge=60, description="Most seconds for which a staging job may ask to keep replicas"
+    )
