@@ -21,6 +21,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -42,6 +43,8 @@ GIVEN = frozenset({"obs_publisher_did", "access_url", "access_format", "access_e
 NEEDED = tuple(name for name, column in COLUMNS.items() if not column.nullable and name not in GIVEN)
 """Columns that must have a value: a file that lacks one has no row in ivoa.obscore (ObsCore 1.1 App. C.1)."""
 
+NEVER = datetime.max.replace(tzinfo=UTC, microsecond=0)
+_RELEASE = "obs_release_date"
 _PLACE = re.compile(r"\{([^{}]+)\}")
 _DAY_S = 86400.0
 _MJD_OF_UNIX = 40587.0
@@ -138,8 +141,15 @@ class ObsCoreMapping:
     """
 
     def __init__(self, rules: Mapping[str, ColumnRule]) -> None:
-        own = {name: ColumnRule(keys=(name,)) for name in COLUMNS if name not in GIVEN}
+        own = {name: ColumnRule.model_validate({"keys": name}) for name in COLUMNS if name not in GIVEN}
         self._rules = {name: _Rule(COLUMNS[name], rule) for name, rule in {**own, **rules}.items()}
+
+    def released(self, did: Did, metadata: Mapping[str, Any]) -> datetime | None:
+        """Return when a file becomes public, None if it is; never, where its metadata say what cannot be read."""
+        try:
+            return _instant(self._rules[_RELEASE].of(did, metadata))
+        except ValueError:
+            return NEVER
 
     def apply(self, did: Did, metadata: Mapping[str, Any]) -> Mapped:
         """Return the columns of ObsCore that the metadata of a file give."""
@@ -158,7 +168,29 @@ class ObsCoreMapping:
             if row[name] is None and name not in told
         ]
         problems += _put_in_order(row)
+        if _RELEASE not in told:
+            try:
+                released = _instant(row[_RELEASE])
+                row[_RELEASE] = None if released is None else as_timestamp(released)
+            except ValueError as error:
+                row[_RELEASE] = None
+                problems.append(Problem(column=_RELEASE, reason=str(error)))
         return Mapped(row=row, problems=tuple(problems))
+
+
+def as_timestamp(instant: datetime) -> str:
+    """Return an instant as the catalogue keeps it (DALI 1.2 s3.1.2)."""
+    return instant.strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _instant(value: Value | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise ValueError(f"{_RELEASE}={_short(value)} is no instant in ISO 8601") from error
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _put_in_order(row: dict[str, Value | None]) -> list[Problem]:

@@ -286,13 +286,13 @@ class LakeStore:
             yield connection
 
     async def upsert(self, connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
-        """Insert rows, or replace those that have their keys."""
+        """Insert rows, or replace those that have their keys; columns that the rows do not name stay as they are."""
         if not rows:
             return
         make = postgresql.insert if self.db.dialect == "postgresql" else sqlite.insert
         insert = make(table)
         keys = [column.name for column in table.primary_key]
-        changed = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
+        changed = {name: insert.excluded[name] for name in rows[0] if name not in keys}
         await connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
 
 

@@ -63,7 +63,7 @@ class RucioClient:
 
     def __init__(self, settings: RucioSettings, session: aiohttp.ClientSession, clock: Clock) -> None:
         self._settings = settings
-        self._session = session
+        self.session = session
         self._clock = clock
         self._signing_in = asyncio.Lock()
         self._token = ""
@@ -161,7 +161,7 @@ class RucioClient:
         endless: bool = False,
     ) -> Any:
         limit_s = self._settings.timeout_s
-        return self._session.request(
+        return self.session.request(
             method,
             f"{self._settings.url}{path}",
             params=params,
@@ -205,7 +205,7 @@ class RucioClient:
         }
         url = f"{settings.auth_url or settings.url}/auth/userpass"
         timeout = aiohttp.ClientTimeout(total=settings.timeout_s)
-        async with self._session.get(url, headers=headers, timeout=timeout, allow_redirects=False) as answer:
+        async with self.session.get(url, headers=headers, timeout=timeout, allow_redirects=False) as answer:
             token = answer.headers.get(_TOKEN)
             if answer.status != 200 or not token:
                 raise await self._failure(answer, own=True)

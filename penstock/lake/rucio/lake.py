@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -22,7 +22,9 @@ import orjson
 from penstock.auth.principal import Principal
 from penstock.clock import utc_now
 from penstock.db import Database
+from penstock.lake.mapping import MappingError, ObsCoreMapping, load_mapping
 from penstock.lake.port import DataLake, Did, DidType, Entry, Member, Quota, Rule, Site, Staging
+from penstock.lake.rows import Row
 from penstock.lake.rucio.cache import EntryCache, View
 from penstock.lake.rucio.client import CHUNK, Refusal, RucioClient, UnknownCaller, open_client
 from penstock.lake.rucio.rows import (
@@ -70,6 +72,8 @@ class RucioLake:
         What is shown, to whom, and for how long answers are believed.
     store
         The catalogue, for what was harvested.
+    mapping
+        Tells when a file that was not becomes public.
     monotonic
         A clock that only goes forward, in seconds.
     """
@@ -79,12 +83,14 @@ class RucioLake:
         client: RucioClient,
         settings: RucioSettings,
         store: LakeStore,
+        mapping: ObsCoreMapping,
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._settings = settings
         self._store = store
+        self._mapping = mapping
         self._cache = EntryCache(settings.cache_s, settings.cache_entries, monotonic)
         self._sites = Remembered(settings.sites_cache_s, monotonic)
         self._accounts = Remembered(settings.cache_s, monotonic)
@@ -102,7 +108,7 @@ class RucioLake:
         own = rucio_settings(settings)
         store = LakeStore(db, settings.authority)
         await store.publish_under(settings.authority)
-        return cls(await open_client(own, utc_now, stack), own, store)
+        return cls(await open_client(own, utc_now, stack), own, store, mapping_of(own.mapping))
 
     async def resolve(self, dids: Sequence[Did], *, caller: Principal) -> Mapping[Did, Entry]:
         """Return what is known of each DID: a few calls for each thousand, all thousands at once."""
@@ -120,21 +126,32 @@ class RucioLake:
 
     async def _ask(self, dids: Sequence[Did], token: str | None, reader: ReplicaReader) -> dict[Did, Entry]:
         harvested = await self._store.metadata([str(did) for did in dids])
-        known = {did: _harvested(row) for did in dids if (row := harvested.get(str(did))) is not None}
+        known = {did: row for did in dids if (row := harvested.get(str(did))) is not None}
         others = await self._described([did for did in dids if did not in known], token)
         collections = {did: row for did, row in others.items() if row["did_type"] != DidType.FILE}
-        files = known | {did: user_metadata(row) for did, row in others.items() if did not in collections}
-        rows = await self._replicas(list(files), token)
+        files = [*known, *(did for did in others if did not in collections)]
+        rows = await self._replicas(files, token)
         # A file without replicas has no row, and neither has one that has gone since it was harvested.
         gone = set(known).difference(rows)
         there = await self._described(list(gone), token) if gone else {}
         entries: dict[Did, Entry] = {}
-        for did, metadata in files.items():
+        for did in files:
             told = rows.get(did) or there.get(did) or others.get(did)
             if told is not None:
-                entries[did] = file_entry(told, reader.replicas(told), metadata)
+                metadata, public_from = self._told(did, known.get(did), others.get(did, {}))
+                entries[did] = file_entry(told, reader.replicas(told), metadata, public_from)
         found = await asyncio.gather(*(self._collection(did, row, token) for did, row in collections.items()))
         return entries | {entry.did: entry for entry in found}
+
+    def _told(self, did: Did, harvested: Row | None, row: JsonRow) -> tuple[JsonRow, datetime | None]:
+        """Return what users said of a file, and when it becomes public: of the catalogue, else of Rucio's row."""
+        if harvested is None:
+            metadata = user_metadata(row)
+            return metadata, self._mapping.released(did, metadata)
+        kept = orjson.loads(harvested["metadata"]) if harvested["metadata"] else {}
+        public_from = harvested["public_from"] and datetime.fromisoformat(harvested["public_from"])
+        released = public_from and public_from.replace(tzinfo=UTC)
+        return kept | {"media_type": harvested["media_type"]}, released
 
     async def _replicas(self, dids: Sequence[Did], token: str | None) -> dict[Did, JsonRow]:
         """Return Rucio's rows; it says nothing of what it does not know."""
@@ -262,12 +279,6 @@ class RucioLake:
             return None
 
 
-def _harvested(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a file's metadata as they were harvested."""
-    metadata = orjson.loads(row["metadata"]) if row["metadata"] else {}
-    return metadata | {"media_type": row["media_type"], "obs_release_date": row["public_from"]}
-
-
 class Remembered:
     """Answers that are believed for some seconds; who asks meanwhile waits for the one who fetches it.
 
@@ -300,6 +311,20 @@ class Remembered:
                 if len(self._kept) > self._MOST:
                     del self._kept[next(iter(self._kept))]
             return held[1]
+
+
+def mapping_of(name: str) -> ObsCoreMapping:
+    """Return a mapping by its name or path.
+
+    Raises
+    ------
+    SettingsError
+        It cannot be used.
+    """
+    try:
+        return load_mapping(name)
+    except MappingError as error:
+        raise SettingsError(str(error)) from error
 
 
 def rucio_settings(settings: Settings) -> RucioSettings:

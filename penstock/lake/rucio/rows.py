@@ -182,23 +182,24 @@ def _state(state: str, site: Site | None) -> ReplicaState:
     return ReplicaState.AVAILABLE if state == "AVAILABLE" and readable else ReplicaState.UNAVAILABLE
 
 
-def file_entry(row: JsonRow, replicas: tuple[Replica, ...], metadata: JsonRow) -> Entry:
+def file_entry(row: JsonRow, replicas: tuple[Replica, ...], metadata: JsonRow, public_from: datetime | None) -> Entry:
     """Return a file of its row in a list of replicas and its metadata."""
     did = did_of(row)
     media_type = metadata.get("media_type") or metadata.get("access_format")
     return Entry(
         did=did,
         size_bytes=row.get("bytes"),
-        adler32=_checksum(row.get("adler32")),
-        md5=_checksum(row.get("md5")),
+        adler32=checksum(row.get("adler32")),
+        md5=checksum(row.get("md5")),
         media_type=str(media_type or guessed_type(did.name)),
-        public_from=release(metadata.get("obs_release_date")),
+        public_from=public_from,
         replicas=replicas,
         metadata=plain(metadata),
     )
 
 
-def _checksum(value: object) -> str | None:
+def checksum(value: object) -> str | None:
+    """Return a checksum as the port has it."""
     return str(value).lower() if value else None
 
 
@@ -212,17 +213,6 @@ def guessed_type(name: str) -> str:
     if name.lower().endswith(SUFFIXES):
         return FITS_TYPE
     return mimetypes.guess_type(name, strict=False)[0] or "application/octet-stream"
-
-
-def release(value: object) -> datetime | None:
-    """Read a release date; one that cannot be read is none that ever comes: what may be secret is not shown."""
-    if value is None or value == "":
-        return None
-    try:
-        found = datetime.fromisoformat(str(value).strip())
-    except ValueError:
-        return datetime.max.replace(tzinfo=UTC)
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def user_metadata(row: JsonRow) -> dict[str, Any]:

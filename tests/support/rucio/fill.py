@@ -47,15 +47,14 @@ def main(store: Path, port: int) -> None:
 def add_sites(session: Any, port: int) -> dict[str, str]:
     """Add the sites and return their ids by name."""
     rses = {}
-    for spec in sample.RSES:
+    for spec in (*sample.RSES, sample.ARCHIVE):
         place = {"latitude": spec.latitude, "longitude": spec.longitude}
-        rse_id = rses[spec.name] = rse.add_rse(
-            spec.name, city=spec.site, country_name=spec.country, session=session, **place
-        )
+        options = {"city": spec.site, "country_name": spec.country, "deterministic": spec is not sample.ARCHIVE}
+        rse_id = rses[spec.name] = rse.add_rse(spec.name, session=session, **options, **place)
         attributes = {"site": spec.site, "country": spec.country, "istape": spec.tape, "tier": "1"}
         for key, value in {**attributes, **place}.items():
             rse.add_rse_attribute(rse_id, key, value, session=session)
-        prefix = f"/{spec.share}/rucio"
+        prefix = f"/{spec.share}/rucio" if spec is not sample.ARCHIVE else f"/{spec.share}"
         for number, (scheme, host, at) in enumerate((("http", "127.0.0.1", port), ("root", "xrd.example", 1094)), 1):
             domains = {"lan": _ALL, "wan": _WAN}
             if number > 1:  # can be read only

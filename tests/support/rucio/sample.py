@@ -39,6 +39,9 @@ RSES = (
     RseSpec("CSIC_ES", "es", "CSIC", "ES", 37.16, -3.59, tape=False),
     RseSpec("PAWSEY_AU", "au", "PAWSEY", "AU", -31.95, 115.86, tape=True),
 )
+ARCHIVE = RseSpec("ARCHIVE_IT", "archive", "INAF", "IT", 45.65, 13.77, tape=False)
+"""An observatory's own storage, empty: what is there has paths of its own (deterministic=False)."""
+
 DISTANCES = {
     ("STFC_UK", "CSIC_ES"): 1,
     ("CSIC_ES", "STFC_UK"): 1,

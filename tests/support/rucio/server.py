@@ -197,7 +197,7 @@ class Rucio:
 
     def _start_storage(self) -> None:
         shares = []
-        for spec in sample.RSES:
+        for spec in (*sample.RSES, sample.ARCHIVE):
             place = self.store / spec.share
             (place / "rucio").mkdir(parents=True)
             shares.append(f'  "/{spec.share}": {{root: "{place}", readonly: false}}')
