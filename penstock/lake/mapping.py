@@ -274,10 +274,9 @@ class _Rule:
 
     def _converted(self, number: float, shown: str) -> float:
         source, target, spectral = self._units
-        try:
-            return float(source.to(target, number, equivalencies=spectral))
-        except (ZeroDivisionError, ArithmeticError) as error:
-            raise ValueError(f"{shown} is no {source}") from error
+        if number == 0 and not source.is_equivalent(target):  # a frequency or energy of nothing has no wavelength
+            raise ValueError(f"{shown} {source} has no value in {target}")
+        return float(source.to(target, number, equivalencies=spectral))
 
 
 _PRODUCT_TYPES = frozenset(DataproductType)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -56,10 +57,6 @@ class Sight:
     view: View = None
     scopes: tuple[str, ...] = _EVERYTHING
 
-    def shows(self, did: Did) -> bool:
-        """Tell whether a DID may be seen."""
-        return any(fnmatchcase(did.scope, pattern) for pattern in self.scopes)
-
 
 class RucioLake:
     """The `DataLake` and `StagingLake` of a Rucio server.
@@ -95,6 +92,7 @@ class RucioLake:
         self._sites = Remembered(settings.sites_cache_s, monotonic)
         self._accounts = Remembered(settings.cache_s, monotonic)
         self._desk = RuleDesk(client, settings)
+        self._scope_form, self._name_form = re.compile(settings.scope_pattern), re.compile(settings.name_pattern)
 
     @classmethod
     async def open(cls, settings: Settings, db: Database, stack: AsyncExitStack) -> DataLake:
@@ -113,7 +111,7 @@ class RucioLake:
     async def resolve(self, dids: Sequence[Did], *, caller: Principal) -> Mapping[Did, Entry]:
         """Return what is known of each DID: a few calls for each thousand, all thousands at once."""
         sight = await self._sight(caller)
-        wanted = [did for did in dict.fromkeys(dids) if sight.shows(did)]
+        wanted = [did for did in dict.fromkeys(dids) if self._shows(sight, did)]
         entries, missing = self._cache.find(sight.view, wanted)
         if missing:
             sites = {site.name: site for site in await self.sites()}
@@ -123,6 +121,14 @@ class RucioLake:
                 self._cache.keep(sight.view, found)
                 entries |= found
         return entries
+
+    def _shows(self, sight: Sight, did: Did) -> bool:
+        """Tell whether a DID may be seen; Rucio fails at a thousand if one of them is not as its schema has it."""
+        return (
+            self._scope_form.fullmatch(did.scope) is not None
+            and self._name_form.fullmatch(did.name) is not None
+            and (sight.scopes == _EVERYTHING or any(fnmatchcase(did.scope, pattern) for pattern in sight.scopes))
+        )
 
     async def _ask(self, dids: Sequence[Did], token: str | None, reader: ReplicaReader) -> dict[Did, Entry]:
         harvested = await self._store.metadata([str(did) for did in dids])
@@ -210,7 +216,7 @@ class RucioLake:
     async def content(self, did: Did, *, caller: Principal) -> AsyncIterator[Member]:
         """Yield the members of a dataset, container or archive, in Rucio's order."""
         sight = await self._sight(caller)
-        if not sight.shows(did):
+        if not self._shows(sight, did):
             return
         try:
             empty = True

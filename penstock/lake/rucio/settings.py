@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator
@@ -35,6 +36,12 @@ class RucioSettings(Section):
         default_factory=dict,
         description="Where this host has sites mounted: the beginning of URLs and the folder that it stands for",
     )
+    scope_pattern: str = Field(
+        r"[a-zA-Z0-9_.-]{1,25}", description="What scopes look like, as a regular expression: Rucio's schema has it"
+    )
+    name_pattern: str = Field(
+        r"[/A-Za-z0-9][/A-Za-z0-9._-]{0,499}", description="What names of files and datasets look like, likewise"
+    )
     public_scopes: tuple[str, ...] = Field(
         (), description="Scopes that everybody may see, * and ? standing for any letters; none unless set"
     )
@@ -48,6 +55,15 @@ class RucioSettings(Section):
     mapping: str = Field(
         "obscore", description="How metadata become ObsCore: a mapping that comes with Penstock, or a TOML file"
     )
+
+    @field_validator("scope_pattern", "name_pattern")
+    @classmethod
+    def _pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"{value!r} is no regular expression: {error}") from error
+        return value
 
     @field_validator("url", "auth_url")
     @classmethod

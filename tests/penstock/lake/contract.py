@@ -13,12 +13,13 @@ import pytest
 
 from penstock.auth.principal import Principal
 from penstock.dali.errors import NotFound, UsageError
-from penstock.lake.port import DataLake, Did, DidType, Rule, StagingLake, StagingState
-from tests.uws.waiting import eventually
+from penstock.lake.port import DataLake, Did, DidType, Rule, Staging, StagingLake, StagingState
 
 SOMEBODY = Principal(subject="somebody@iam.example.org")
 SOMEBODY_ELSE = Principal(subject="else@iam.example.org")
 HOUR = timedelta(hours=1)
+PATIENCE_S = 300
+LOOK_EVERY_S = 0.1
 
 
 class Lake(DataLake, StagingLake, Protocol):
@@ -27,7 +28,7 @@ class Lake(DataLake, StagingLake, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A lake and what it is known to hold: files of a dataset, one of them under embargo, and a site that lacks them."""
+    """A lake and what it is known to hold: a dataset, its files, one under embargo, and a site that lacks them."""
 
     lake: Lake
     dataset: Did
@@ -37,13 +38,19 @@ class Case:
     site: str
 
 
-async def staged(lake: Lake, rule: Rule) -> None:
+async def until(lake: Lake, rule: Rule, reached: Callable[[Staging], bool]) -> Staging:
+    """Wait until a staging has got so far; the daemons of a real lake take their time."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            state = await lake.staging(rule.id, caller=SOMEBODY)
+            if reached(state):
+                return state
+            await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def staged(lake: Lake, rule: Rule) -> Staging:
     """Wait until everything is there."""
-
-    async def done() -> bool:
-        return (await lake.staging(rule.id, caller=SOMEBODY)).state is StagingState.OK
-
-    await eventually(done)
+    return await until(lake, rule, lambda state: state.state is StagingState.OK)
 
 
 class LakeContract:
@@ -75,7 +82,9 @@ class LakeContract:
         assert embargo is not None
         assert embargo > datetime.now(UTC)
 
-    @pytest.mark.parametrize("name", ["a\nb", "it's", 'a"b', "a;b", "%s%00", "../../etc/passwd", "ünï", "a b", "*", "-"])
+    @pytest.mark.parametrize(
+        "name", ["a\nb", "it's", 'a"b', "a;b", "%s%00", "../../etc/passwd", "ünï", "a b", "*", "-"]
+    )
     async def test_odd_names_are_unknown_and_nothing_else(self, case: Case, name: str) -> None:
         odd = Did(case.dataset.scope, name)
         assert set(await case.lake.resolve([odd, case.files[0]], caller=SOMEBODY)) == {case.files[0]}
@@ -142,11 +151,11 @@ class LakeContract:
         with pytest.raises(UsageError, match="ID is missing"):
             await lake.stage([], site=case.site, lifetime=HOUR, caller=SOMEBODY)
 
-    @pytest.mark.parametrize("rule", ["0" * 32, "foo", "", "../rules", "a" * 5000])
-    async def test_rules_that_are_none_are_not_found(self, case: Case, rule: str) -> None:
-        with pytest.raises(NotFound):
-            await case.lake.staging(rule, caller=SOMEBODY)
-        await case.lake.unstage(rule, caller=SOMEBODY)
+    async def test_rules_that_are_none_are_not_found(self, case: Case) -> None:
+        for rule in ("0" * 32, "foo", "", "../rules", "a" * 5000):
+            with pytest.raises(NotFound):
+                await case.lake.staging(rule, caller=SOMEBODY)
+            await case.lake.unstage(rule, caller=SOMEBODY)
 
     async def test_quotas_are_told_by_site(self, case: Case) -> None:
         quotas = await case.lake.quotas(SOMEBODY)
