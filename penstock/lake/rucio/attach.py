@@ -135,7 +135,10 @@ class Attacher:
 
     async def _take(self, job: Attachment, readers: Readers, batch: Sequence[Candidate | Remote | Skipped]) -> None:
         self._skip([item for item in batch if isinstance(item, Skipped)])
-        offered = [item for item in batch if not isinstance(item, Skipped)]
+        named = [item for item in batch if not isinstance(item, Skipped)]
+        offered = [item for item in named if self._source.settings.takes(item.did)]
+        refused = [item.did for item in named if not self._source.settings.takes(item.did)]
+        self._report.skipped += [(str(did), "Rucio's schema does not take its name") for did in refused]
         known = await self._known([item.did for item in offered], job)
         fresh = [item for item in offered if job.verify or not self._settled(item, known.get(item.did), job)]
         self._report.unchanged += len(offered) - len(fresh)

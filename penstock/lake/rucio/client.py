@@ -110,7 +110,7 @@ class RucioClient:
 
     async def account(self, *, token: str | None = None) -> str:
         """Return the account that a token is of."""
-        async with self._answer("GET", "/accounts/whoami", token=token) as answer:
+        async with self._answer("GET", "/accounts/whoami", token=token, redirected=True) as answer:
             location = answer.headers.get("Location", "")  # a redirect to the account
         if not location:
             raise _unavailable("The data lake failed to answer.")
@@ -134,7 +134,14 @@ class RucioClient:
 
     @asynccontextmanager
     async def _answer(
-        self, method: str, path: str, *, token: str | None = None, signed: bool = True, **more: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        signed: bool = True,
+        redirected: bool = False,
+        **more: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Give the answer; a token of ours that Rucio has forgotten is renewed once."""
         async with AsyncExitStack() as stack:
@@ -145,7 +152,7 @@ class RucioClient:
                 if answer.status == 401 and own and (await _refusal(answer)).kind == "CannotAuthenticate":
                     headers = {_TOKEN: await self._own_token(instead_of=headers[_TOKEN])}
                     answer = await stack.enter_async_context(self._request(method, path, headers, **more))
-                if answer.status >= 400:
+                if answer.status >= (400 if redirected else 300):
                     raise await self._failure(answer, own=own)
             with _outages_told():
                 yield answer
@@ -181,7 +188,7 @@ class RucioClient:
             return _unavailable("The data lake does not let this service in.")
         if answer.status == 404 and not refusal.kind:
             return Refusal("NoSuchResource")  # servers leave parts of the interface out
-        if answer.status >= 500 or answer.status == 429 or not refusal.kind:
+        if not 400 <= answer.status < 500 or answer.status == 429 or not refusal.kind:
             log.warning("rucio failed", status=answer.status, kind=refusal.kind, text=refusal.text)
             return _unavailable("The data lake failed to answer.")
         return refusal

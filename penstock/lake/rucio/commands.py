@@ -122,7 +122,7 @@ async def _opened(settings: Settings, mapping: str | None) -> AsyncIterator[tupl
         source = Source(
             client=client,
             mapping=rules,
-            schemes=own.schemes,
+            settings=own,
             sites={site.name: site for site in sites},
             authority=settings.authority,
             clock=utc_now,
@@ -154,9 +154,9 @@ def attach_command(  # noqa: PLR0913  # the options of the command
 ) -> None:
     """Register the FITS files of an existing storage in Rucio and in ObsCore, where they are.
 
-    Every file is read once for its checksums and headers; no byte is moved or written. Run it again to go on, or to note
-    what is new. The storage element must be one whose paths are not computed from names (deterministic=False). Exits
-    with 3 if some files were left out.
+    Every file is read once for its checksums and headers; no byte is moved or written. Run it again to go on, or to
+    note what is new. The storage element must be one whose paths are not computed from names (deterministic=False).
+    Exits with 3 if some files were left out.
     """
     try:
         collection_name(scope)

@@ -28,6 +28,7 @@ from penstock.lake.port import Did, Site
 from penstock.lake.rows import identity
 from penstock.lake.rucio.client import CHUNK, RucioClient
 from penstock.lake.rucio.rows import JsonRow, ReplicaReader, checksum, did_of, did_path, guessed_type, json_did
+from penstock.lake.rucio.settings import RucioSettings
 from penstock.lake.rucio.shelf import Batch, Shelf
 
 AT_ONCE = 3
@@ -59,7 +60,7 @@ class Source:
 
     client: RucioClient
     mapping: ObsCoreMapping
-    schemes: Sequence[str]
+    settings: RucioSettings
     sites: Mapping[str, Site]
     authority: str
     clock: Clock
@@ -83,7 +84,7 @@ class Harvest:
         self._client = source.client
         self._shelf = shelf
         self._progress = progress
-        self._reader = ReplicaReader(source.schemes, {}, source.sites)
+        self._reader = ReplicaReader(source.settings.schemes, {}, source.sites)
 
     async def run(self, scope: str, *, full: bool = False) -> Report:
         """Make one pass over a scope and return what was done.
@@ -164,7 +165,7 @@ class Harvest:
 
     async def _take(self, dids: Sequence[Did], report: Report) -> None:
         wanted = [json_did(did) for did in dids]
-        body = {"dids": wanted, "sort": "random", "schemes": list(self._source.schemes), "all_states": True}
+        body = {"dids": wanted, "sort": "random", "schemes": list(self._source.settings.schemes), "all_states": True}
         meta = {"dids": wanted, "plugin": "JSON"}
         rows, told = await asyncio.gather(self._by_did("/replicas/list", body), self._by_did("/dids/bulkmeta", meta))
         # A file without replicas is in no list of replicas; one that is gone by now is nowhere.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -92,7 +91,6 @@ class RucioLake:
         self._sites = Remembered(settings.sites_cache_s, monotonic)
         self._accounts = Remembered(settings.cache_s, monotonic)
         self._desk = RuleDesk(client, settings)
-        self._scope_form, self._name_form = re.compile(settings.scope_pattern), re.compile(settings.name_pattern)
 
     @classmethod
     async def open(cls, settings: Settings, db: Database, stack: AsyncExitStack) -> DataLake:
@@ -123,12 +121,9 @@ class RucioLake:
         return entries
 
     def _shows(self, sight: Sight, did: Did) -> bool:
-        """Tell whether a DID may be seen; Rucio fails at a thousand if one of them is not as its schema has it."""
-        return (
-            self._scope_form.fullmatch(did.scope) is not None
-            and self._name_form.fullmatch(did.name) is not None
-            and (sight.scopes == _EVERYTHING or any(fnmatchcase(did.scope, pattern) for pattern in sight.scopes))
-        )
+        """Tell whether a DID may be there, and be seen."""
+        shown = sight.scopes == _EVERYTHING or any(fnmatchcase(did.scope, pattern) for pattern in sight.scopes)
+        return shown and self._settings.takes(did)
 
     async def _ask(self, dids: Sequence[Did], token: str | None, reader: ReplicaReader) -> dict[Did, Entry]:
         harvested = await self._store.metadata([str(did) for did in dids])

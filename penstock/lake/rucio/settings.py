@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 
 from penstock.auth.addresses import is_protected
+from penstock.lake.port import Did
 from penstock.settings import Section
 
 
@@ -40,7 +41,7 @@ class RucioSettings(Section):
         r"[a-zA-Z0-9_.-]{1,25}", description="What scopes look like, as a regular expression: Rucio's schema has it"
     )
     name_pattern: str = Field(
-        r"[/A-Za-z0-9][/A-Za-z0-9._-]{0,499}", description="What names of files and datasets look like, likewise"
+        r"[/A-Za-z0-9][/A-Za-z0-9._-]{0,249}", description="What names of files and datasets look like, likewise"
     )
     public_scopes: tuple[str, ...] = Field(
         (), description="Scopes that everybody may see, * and ? standing for any letters; none unless set"
@@ -71,3 +72,7 @@ class RucioSettings(Section):
         if value and not is_protected(value):
             raise ValueError("must be an https:// URL (http:// on this machine only): tokens are sent there")
         return value.rstrip("/")
+
+    def takes(self, did: Did) -> bool:
+        """Tell whether Rucio takes a DID: it fails at a thousand if one of them is not as its schema has it."""
+        return bool(re.fullmatch(self.scope_pattern, did.scope) and re.fullmatch(self.name_pattern, did.name))
