@@ -48,6 +48,8 @@ FILES = [
     for number in range(sample.FILES_PER_DATASET)
 ]
 
+Opened = tuple[RucioClient, RucioSettings, LakeStore]
+
 
 @asynccontextmanager
 async def _opened(
@@ -98,9 +100,7 @@ async def _harvests(rucio: Rucio, folder: Path, table: Table) -> None:
         again_s = await _timed(lambda: Harvest(source, Shelf(store)).run(sample.SCOPE))
     rates = [len(FILES) / seconds for seconds in (bare_s, ours_s, again_s)]
     table.add_row("harvest: the bare calls", f"{rates[0]:.0f} files/s", "")
-    table.add_row(
-        "harvest: first pass", f"{rates[1]:.0f} files/s", f"{rates[1] / rates[0]:.2f} of the bare calls (0.5)"
-    )
+    table.add_row("harvest: first pass", f"{rates[1]:.0f} files/s", f"{rates[1] / rates[0]:.2f} of them (0.5)")
     table.add_row("harvest: next pass", f"{rates[2]:.0f} files/s", "")
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from penstock.lake.mapping import COLUMNS, GIVEN, NEVER, MappingError, load_mapping, shipped
 from penstock.lake.port import Did
+from tests.support.systems import ROOT
 
 DID = Did("scope", "dir/name.fits")
 WHOLE: dict[str, Any] = {"obs_id": "1", "obs_collection": "c", "calib_level": 2}
@@ -175,3 +176,12 @@ def test_a_mapping_that_is_wrong_is_refused_with_the_place(tmp_path: Path, text:
 def test_a_mapping_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(MappingError, match="cta, lofar, obscore, ska"):
         load_mapping(str(tmp_path / "none.toml"))
+
+
+def test_the_mapping_of_the_documents_can_be_used(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "lake.md").read_text().partition("```toml\n")[2].partition("```")[0]
+    given = {"night_id": "n", "level": "raw", "target": "M 1", "filter": "r", "minutes": 2, "f_min": 1, "f_max": 2}
+    mapped = mapping(tmp_path, text).apply(DID, given)
+    assert mapped.complete
+    assert (mapped.row["obs_title"], mapped.row["t_exptime"]) == ("M 1 in r", 120)
+    assert mapped.row["em_min"] == pytest.approx(0.149896229)

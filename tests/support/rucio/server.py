@@ -159,7 +159,8 @@ class Rucio:
         environment = os.environ | {"RUCIO_HOME": str(self.folder / "server"), "HOME": str(self.folder)}
         with (self.folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
-                [str(self.bin / command[0]), *command[1:]],
+                # It dies with the tests, however they end.
+                ["setpriv", "--pdeathsig", "KILL", str(self.bin / command[0]), *command[1:]],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -207,14 +207,14 @@ async def test_a_transfer_that_fails_is_stuck_with_its_reason(rucio: Rucio, tmp_
     dids = [file(5, number) for number in range(4)]
     async with opened(rucio, tmp_path) as (lake, _, _):
         with rucio.failing(sample.file_name(5, 2)):
-            rule = await lake.stage(dids, site="STFC_UK", lifetime=HOUR, caller=SOMEBODY)
-            state = await until(lake, rule, lambda state: state.state is StagingState.STUCK and state.done == 3)
+            rule = await lake.stage(dids, site="CSIC_ES", lifetime=HOUR, caller=SOMEBODY)
+            state = await until(lake, rule, lambda state: (state.done, state.stuck) == (3, 1))
         assert (state.done, state.total) == (3, 4)
         assert "injected failure" in (state.reason or "")
         await lake.unstage(rule.id, caller=SOMEBODY)
 
 
-async def test_a_sign_of_the_service_that_ends_is_renewed(rucio: Rucio, tmp_path: Path) -> None:
+async def test_a_token_of_the_service_that_rucio_has_forgotten_is_renewed(rucio: Rucio, tmp_path: Path) -> None:
     async with opened(rucio, tmp_path) as (lake, client, _):
         client._token = "a token that Rucio has forgotten"
         assert set(await lake.resolve([file(0, 0)], caller=ANONYMOUS)) == {file(0, 0)}
