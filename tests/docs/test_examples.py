@@ -30,7 +30,9 @@ def blocks(page: Path, language: str) -> list[str]:
     return [text for found, text in BLOCK.findall(page.read_text()) if found == language]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tour.md", "docs/registry.md", "docs/conformance.md", "docs/lake.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/tour.md", "docs/registry.md", "docs/conformance.md", "docs/lake.md"]
+)
 def test_python_examples_run(page: str, server: Server) -> None:
     code = "\n".join(blocks(ROOT / page, "python")).replace(DEFAULT, server.base)
     namespace: dict[str, object] = {}

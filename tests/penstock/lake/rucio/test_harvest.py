@@ -1,4 +1,4 @@
-"""Harvesting a real Rucio, and attaching a storage to it."""
+"""Harvesting a real Rucio, attaching a storage to it, and a staging job: the commands as an operator runs them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import sqlalchemy as sa
 
 from penstock.auth.principal import ANONYMOUS
 from penstock.lake.port import Did
+from penstock.lake.rucio.rows import instant
 from tests.penstock.lake.builders import open_store, write
 from tests.penstock.lake.contract import LOOK_EVERY_S, PATIENCE_S
 from tests.penstock.lake.rucio.test_lake import opened
 from tests.support.rucio import sample
 from tests.support.rucio.server import Rucio
-from tests.support.server import environment
+from tests.support.server import environment, serve
 
 FILES = sample.DATASETS * sample.FILES_PER_DATASET
 REJECTED = 10  # every tenth dataset has a file without calib_level
@@ -239,3 +243,54 @@ def test_a_site_that_computes_paths_cannot_be_attached(rucio: Rucio, tmp_path: P
     for site, message in (("STFC_UK", "computes where files are from their names"), ("NONE", "no storage element")):
         arguments = ["attach", str(tmp_path / "tree"), "--url", "http://x", "--site", site, "--scope", "x"]
         assert message in run(rucio, tmp_path / "data", *arguments, status=2)
+
+
+def create(base: str, dataset: int, site: str) -> str:
+    """Start a staging job and return its URL."""
+    values = {"ID": f"{sample.SCOPE}:{sample.dataset_name(dataset)}", "SITE": site, "LIFETIME": "7200"}
+    parameters = [{"id": name, "value": value} for name, value in values.items()]
+    body = {"jobType": "lake.stage", "parameters": parameters, "phase": "RUN"}
+    answer = requests.post(f"{base}/uws/jobs", json=body, allow_redirects=False, timeout=60)
+    assert answer.status_code == 303, answer.text
+    return answer.headers["Location"]
+
+
+def until_job(job: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Wait until what a job says of itself is as it should be."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        told: dict[str, Any] = requests.get(job, headers={"Accept": "application/json"}, timeout=60).json()
+        if holds(told):
+            return told
+        assert time.monotonic() < end, told
+        time.sleep(LOOK_EVERY_S)
+
+
+def rules_of(rucio: Rucio, dataset: int) -> list[dict[str, Any]]:
+    token = {"X-Rucio-Auth-Token": rucio.token(sample.ROOT)}
+    path = f"/dids/{sample.SCOPE}/{sample.dataset_name(dataset)}/rules"
+    answer = requests.get(rucio.url + path, headers=token, timeout=60)
+    return [json.loads(line) for line in answer.text.splitlines() if line]
+
+
+def test_a_job_moves_bytes_to_a_site_and_an_aborted_one_ends_its_rule(rucio: Rucio, tmp_path: Path) -> None:
+    own = settings(rucio) | {"PENSTOCK_RUCIO__ANONYMOUS_STAGING": "true"}
+    with serve(tmp_path, "uws", "datalink", **own) as server:
+        job = create(server.base, 10, "STFC_UK")
+        told = until_job(job, lambda told: told["phase"] not in ("QUEUED", "EXECUTING"))
+        assert told["phase"] == "COMPLETED", told
+        document = requests.get(f"{job}/results/replicas", timeout=60).json()
+        assert (document["site"], len(document["files"])) == ("STFC_UK", sample.FILES_PER_DATASET)
+        first = next(row for row in document["files"] if row["did"].endswith(sample.file_name(10, 0)))
+        http = next(url for url in first["urls"] if url.startswith("http"))
+        assert requests.get(http, timeout=60).content == sample.content(10, 0)
+        with rucio.held():
+            job = create(server.base, 12, "CSIC_ES")
+            until_job(job, lambda told: "0 of 30 files" in json.dumps(told))
+            assert len(rules_of(rucio, 12)) == 1
+            requests.post(f"{job}/phase", data={"PHASE": "ABORT"}, timeout=60)
+            until_job(job, lambda told: told["phase"] == "ABORTED")
+            end = time.monotonic() + PATIENCE_S
+            while [rule for rule in rules_of(rucio, 12) if instant(rule["expires_at"]) > datetime.now(UTC)]:  # type: ignore[operator]
+                assert time.monotonic() < end
+                time.sleep(LOOK_EVERY_S)
