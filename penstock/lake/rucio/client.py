@@ -48,6 +48,10 @@ class UnknownCaller(Exception):
     """Rucio does not know the caller by the token."""
 
 
+class Busy(ServiceUnavailable):
+    """Rucio's database could not do it now: its daemons lock what they work on, and nobody waits for them."""
+
+
 class RucioClient:
     """Speaks with one server.
 
@@ -190,7 +194,8 @@ class RucioClient:
             return Refusal("NoSuchResource")  # servers leave parts of the interface out
         if not 400 <= answer.status < 500 or answer.status == 429 or not refusal.kind:
             log.warning("rucio failed", status=answer.status, kind=refusal.kind, text=refusal.text)
-            return _unavailable("The data lake failed to answer.")
+            kind = Busy if refusal.kind == "DatabaseException" else ServiceUnavailable
+            return kind("The data lake failed to answer.", retry_after_s=_RETRY_AFTER_S)
         return refusal
 
     async def _own_token(self, *, instead_of: str | None = None) -> str:

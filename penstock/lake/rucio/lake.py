@@ -267,7 +267,6 @@ class RucioLake:
             account = await self._accounts.get(key, lambda: self._account_of(token))
             if account is not None:
                 return Sight(account=account, token=token, view=caller.subject)
-            return Sight(account=own.account, scopes=own.public_scopes)
         if caller.admin:
             return Sight(account=own.account)
         scopes = own.public_scopes if caller.anonymous else (*own.public_scopes, *own.member_scopes)

@@ -47,7 +47,7 @@ class RucioSettings(Section):
         (), description="Scopes that everybody may see, * and ? standing for any letters; none unless set"
     )
     member_scopes: tuple[str, ...] = Field(
-        ("*",), description="Scopes that known callers may see in jobs, which run without their owners' tokens"
+        (), description="Scopes that known callers may see besides, in jobs and where Rucio does not know them"
     )
     anonymous_staging: bool = Field(False, description="Whether callers who are not known may stage what they may see")
     stage_scope: str = Field(

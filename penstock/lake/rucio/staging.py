@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from penstock.auth.principal import Principal, refusal
 from penstock.dali.errors import Forbidden, NotFound, ServiceError, ServiceUnavailable, UsageError
 from penstock.lake.port import Did, DidType, Entry, Quota, Rule, Site, Staging
-from penstock.lake.rucio.client import CHUNK, Refusal, RucioClient
+from penstock.lake.rucio.client import CHUNK, Busy, Refusal, RucioClient
 from penstock.lake.rucio.rows import JsonRow, did_path, instant, json_did, quota_of, staging_of
 from penstock.lake.rucio.settings import RucioSettings
 
@@ -18,6 +20,7 @@ _RULE = re.compile(r"[0-9a-f]{32}")
 _COPIES = 1
 _KEPT_LONGER = timedelta(days=1)  # a dataset that goes takes its rules with it
 _SHOWN = 5
+_PAUSES_S = (0.5, 1.0, 2.0, 4.0)  # until the daemons let go of what they work on
 
 
 class RuleDesk:
@@ -85,11 +88,19 @@ class RuleDesk:
                 "grouping": "DATASET",
                 "comment": "staged by Penstock",
             }
-            return Rule(id=(await self._client.send("POST", "/rules/", body, token=token))[0], created=True)
+            return Rule(id=await self._make(body, token), created=True)
         except Refusal as error:
             if error.kind == "DuplicateRule":
                 return await self._attach(did, site=site, lifetime=lifetime, account=account)
             raise await self._explain(error, entries, site=site, account=account, token=token) from error
+
+    async def _make(self, body: Any, token: str | None) -> str:
+        for pause_s in _PAUSES_S:
+            try:
+                return str((await self._client.send("POST", "/rules/", body, token=token))[0])
+            except Busy:
+                await asyncio.sleep(pause_s)
+        return str((await self._client.send("POST", "/rules/", body, token=token))[0])
 
     async def _bundle(
         self, entries: Sequence[Entry], lifetime: timedelta | None, account: str, token: str | None

@@ -13,8 +13,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from penstock.dali.errors import ServiceUnavailable
+from penstock.lake.port import Did, Entry, Rule
 from penstock.lake.rucio.client import Refusal, RucioClient, UnknownCaller, open_client
 from penstock.lake.rucio.settings import RucioSettings
+from penstock.lake.rucio.staging import RuleDesk
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -201,3 +203,19 @@ async def test_a_redirect_takes_no_token_along() -> None:
 def test_tokens_are_sent_to_protected_servers_only(url: str) -> None:
     with pytest.raises(ValueError, match="https"):
         RucioSettings(url=url)
+
+
+async def test_a_rule_is_asked_for_again_while_the_daemons_have_its_files_locked() -> None:
+    asked = 0
+
+    async def locked(_request: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            return web.json_response({"ExceptionClass": "DatabaseException"}, status=500)
+        return web.json_response(["0" * 32], status=201)
+
+    async with client_of(StubRucio(locked)) as client:
+        desk = RuleDesk(client, RucioSettings())
+        rule = await desk.stage([Entry(did=Did("a", "b"))], site="X", lifetime=None, account="a", token=None)
+        assert (rule, asked) == (Rule(id="0" * 32, created=True), 2)

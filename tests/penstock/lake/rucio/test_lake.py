@@ -156,6 +156,9 @@ async def test_who_is_not_known_sees_public_scopes_only(rucio: Rucio, tmp_path: 
             assert await lake.resolve([did, dataset], caller=caller) == {}
             assert [one async for one in lake.content(dataset, caller=caller)] == []
         assert set(await lake.resolve([did], caller=Principal(admin=True))) == {did}
+    async with opened(rucio, tmp_path, public_scopes=[], member_scopes=["ska"]) as (lake, _, _):
+        assert await lake.resolve([did], caller=ANONYMOUS) == {}
+        assert set(await lake.resolve([did], caller=SOMEBODY)) == {did}
     async with opened(rucio, tmp_path, public_scopes=["s?a"]) as (lake, _, _):
         assert set(await lake.resolve([did], caller=ANONYMOUS)) == {did}
 
