@@ -23,7 +23,7 @@ from penstock.dali.errors import NotFound, ServiceError, ServiceUnavailable, Usa
 from penstock.lake.names import as_text, collection_name
 from penstock.lake.rucio.attach import Attacher, Attachment
 from penstock.lake.rucio.attach import Report as AttachReport
-from penstock.lake.rucio.client import open_client
+from penstock.lake.rucio.client import Refusal, open_client
 from penstock.lake.rucio.harvest import Harvest, Report, Source
 from penstock.lake.rucio.lake import RucioLake, mapping_of, rucio_settings
 from penstock.lake.rucio.shelf import Shelf
@@ -107,6 +107,8 @@ async def _harvest_scope(source: Source, shelf: Shelf, scope: str, *, full: bool
             return await harvest.run(scope, full=full)
         except NotFound as error:
             raise SettingsError(error.message) from error
+        except Refusal as error:
+            raise SettingsError(f"Rucio refuses: {error.kind}: {error.text}") from error
 
 
 @asynccontextmanager
@@ -187,6 +189,8 @@ async def _attach(settings: Settings, job: Attachment) -> AttachReport:
                 return await attacher.run(job, account=own.account)
             except (UsageError, ServiceUnavailable) as error:
                 raise SettingsError(_sentence(error)) from error
+            except Refusal as error:
+                raise SettingsError(f"Rucio refuses: {error.kind}: {error.text}") from error
 
 
 def _sentence(error: ServiceError) -> str:

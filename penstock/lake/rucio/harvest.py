@@ -12,9 +12,11 @@ import asyncio
 import hashlib
 import json
 import math
+import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -22,10 +24,10 @@ import orjson
 
 from penstock.clock import Clock
 from penstock.dali.errors import NotFound
-from penstock.lake.mapping import NEVER, ObsCoreMapping, as_timestamp
+from penstock.lake.mapping import NEVER, ObsCoreMapping, Problem, as_timestamp
 from penstock.lake.obscore import DATALINK_TYPE
 from penstock.lake.port import Did, Site
-from penstock.lake.rows import identity
+from penstock.lake.rows import Row, identity
 from penstock.lake.rucio.client import CHUNK, RucioClient
 from penstock.lake.rucio.rows import JsonRow, ReplicaReader, checksum, did_of, did_path, guessed_type, json_did
 from penstock.lake.rucio.settings import RucioSettings
@@ -116,17 +118,18 @@ class Harvest:
         return {_hash(name) async for page in names for name in page}
 
     async def _names(self, scope: str, filters: Sequence[Mapping[str, str]]) -> AsyncIterator[list[str]]:
-        """Yield the names of a scope's files, a batch at a time."""
+        """Yield the names of a scope's files, a batch at a time.
+
+        All are read first, into a file: Rucio would not wait for what is made of them.
+        """
         params = {"type": "file", "filters": json.dumps(filters)}
         path = f"/dids/{did_path(Did(scope, 'dids/search'))}"
-        page: list[str] = []
-        async for name in self._client.rows("GET", path, params=params):
-            page.append(name)
-            if len(page) == CHUNK:
+        with tempfile.TemporaryFile() as spool:
+            async for name in self._client.rows("GET", path, params=params):
+                spool.write(orjson.dumps(name, option=orjson.OPT_APPEND_NEWLINE))
+            spool.seek(0)
+            while page := [orjson.loads(line) for line in islice(spool, CHUNK)]:
                 yield page
-                page = []
-        if page:
-            yield page
 
     async def _pass(self, scope: str, report: Report, seen: _Seen, *, changed: set[int], full: bool) -> None:
         """Ask about what is not settled, some batches at once, and write what comes."""
@@ -145,9 +148,12 @@ class Harvest:
                 hashes = seen.add(page)
                 report.listed += len(page)
                 dids = [Did(scope, name) for name in page]
+                await self._reject([did for did in dids if not self._source.settings.takes(did)], report)
                 settled = set() if full else await self._shelf.settled([str(did) for did in dids])
                 waiting += [
-                    did for did, key in zip(dids, hashes, strict=True) if str(did) not in settled or key in changed
+                    did
+                    for did, key in zip(dids, hashes, strict=True)
+                    if (str(did) not in settled or key in changed) and self._source.settings.takes(did)
                 ]
                 while len(waiting) >= CHUNK:
                     await turns.acquire()
@@ -158,6 +164,16 @@ class Harvest:
                 group.create_task(take(waiting))
         report.unchanged = report.listed - report.written
         self._tell(report)
+
+    async def _reject(self, dids: Sequence[Did], report: Report) -> None:
+        """Report files about which Rucio cannot be asked: it would fail at the whole call."""
+        if not dids:
+            return
+        problem = Problem(column="obs_publisher_did", reason="rucio.scope_pattern or rucio.name_pattern does not fit")
+        now = as_timestamp(self._source.clock())
+        rows = [rejection(did, problem, in_obscore=False, now=now) for did in dids]
+        await self._shelf.put(Batch(rejected=rows))
+        report.rejected += len(dids)
 
     def _tell(self, report: Report) -> None:
         if self._progress:
@@ -238,17 +254,19 @@ def add(batch: Batch, did: Did, row: JsonRow, metadata: JsonRow, *, source: Sour
                 "access_estsize": None if size is None else math.ceil(size / _KBYTE),
             }
         )
-    batch.rejected += [
-        {
-            "did": str(did),
-            "column_name": problem.column,
-            "scope": did.scope,
-            "reason": problem.reason,
-            "in_obscore": int(mapped.complete),
-            "found_at": now,
-        }
-        for problem in mapped.problems
-    ]
+    batch.rejected += [rejection(did, one, in_obscore=mapped.complete, now=now) for one in mapped.problems]
+
+
+def rejection(did: Did, problem: Problem, *, in_obscore: bool, now: str) -> Row:
+    """Return the row of ``lake.rejected``."""
+    return {
+        "did": str(did),
+        "column_name": problem.column,
+        "scope": did.scope,
+        "reason": problem.reason,
+        "in_obscore": int(in_obscore),
+        "found_at": now,
+    }
 
 
 def _timestamp(instant: datetime | None) -> str | None:

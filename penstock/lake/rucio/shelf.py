@@ -16,7 +16,7 @@ _BETWEEN = "\n"  # in no identifier and in no name of a site
 
 @dataclass(slots=True)
 class Batch:
-    """Rows of some files; those of a file stand in all lists or in none, and replace what was known of it."""
+    """Rows of some files, which replace what was known of them; what is rejected only needs no row of a file."""
 
     files: list[Row] = field(default_factory=list)
     observations: list[Row] = field(default_factory=list)
