@@ -90,7 +90,7 @@ class WebDav:
         try:
             async with self._session.get(remote.url, timeout=_TIMEOUT) as answer:
                 if answer.status != 200:
-                    return Skipped(path=Path(remote.url), reason=f"the storage answers {answer.status}")
+                    return Skipped(path=Path(remote.did.name), reason=f"the storage answers {answer.status}")
                 async for piece in answer.content.iter_any():
                     walker.feed(piece)
                     md5.update(piece)
@@ -98,12 +98,12 @@ class WebDav:
                     size += len(piece)
             units = walker.finish()
         except UnreadableFile as error:
-            return Skipped(path=Path(remote.url), reason=str(error))
+            return Skipped(path=Path(remote.did.name), reason=str(error))
         except (aiohttp.ClientError, OSError) as error:
-            return Skipped(path=Path(remote.url), reason=f"it cannot be read: {type(error).__name__}")
+            return Skipped(path=Path(remote.did.name), reason=f"it cannot be read: {type(error).__name__}")
         if size != remote.size_bytes:
             return Skipped(
-                path=Path(remote.url), reason=f"the storage lists {remote.size_bytes} bytes and gives {size}"
+                path=Path(remote.did.name), reason=f"the storage lists {remote.size_bytes} bytes and gives {size}"
             )
         from penstock.lake.fits.describe import describe  # here, since astropy takes most of a second to load
 
@@ -116,7 +116,7 @@ def _named(name: str, url: str, size: int, scope: str) -> Remote | Skipped:
     try:
         return Remote(did=file_did(scope, PurePosixPath(name)), url=url, size_bytes=size)
     except ValueError as error:
-        return Skipped(path=Path(url), reason=str(error))
+        return Skipped(path=Path(name), reason=str(error))
 
 
 def _entries(data: bytes, url: str) -> list[tuple[str, int | None]]:
