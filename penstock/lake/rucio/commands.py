@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -63,27 +63,23 @@ def harvest_command(
 async def _harvest(  # the options of the command
     settings: Settings, scopes: Sequence[str], *, mapping: str | None, full: bool, every_s: float | None, as_json: bool
 ) -> list[Report]:
-    stop = asyncio.Event()
-    if every_s is not None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    while True:
+    if every_s is None:
         try:
-            reports = await _harvest_once(settings, scopes, mapping=mapping, full=full, as_json=as_json)
+            return await _harvest_once(settings, scopes, mapping=mapping, full=full, as_json=as_json)
         except ServiceUnavailable as error:
-            if every_s is None:
-                raise SettingsError(
-                    f"{error.message} What was done is kept; run the command again to go on."
-                ) from error
-            _tell(f"{error.message} The next pass goes on.")
-            reports = []
-        if every_s is None:
-            return reports
-        try:
-            await asyncio.wait_for(stop.wait(), every_s)
-        except TimeoutError:
-            continue
-        return reports
+            raise SettingsError(f"{error.message} What was done is kept; run the command again to go on.") from error
+    running = asyncio.current_task()
+    assert running is not None  # noqa: S101  # this is one
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    with suppress(asyncio.CancelledError):  # whatever was written is whole, and the next start goes on from there
+        while True:
+            try:
+                await _harvest_once(settings, scopes, mapping=mapping, full=full, as_json=as_json)
+            except ServiceUnavailable as error:
+                _tell(f"{error.message} The next pass goes on.")
+            await asyncio.sleep(every_s)
+    return []
 
 
 async def _harvest_once(
