@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from penstock.db import Database, Dialect
+from penstock.direct import Statement
 from penstock.lake.catalogue import Catalogue
 from penstock.lake.judge import Copy, Known, Offer, Verdict, judge
 from penstock.lake.names import as_path, as_text
@@ -52,6 +54,15 @@ def among(dialect: Dialect, column: sa.ColumnElement[str], values: Iterable[str]
     return column.in_(sa.select(listed.c.value))
 
 
+def _metadata(dialect: Dialect, files: sa.Table) -> sa.Select[Any]:
+    """Return the question for what is known of the files in the parameter `dids`."""
+    query = sa.select(files.c.did, files.c.media_type, files.c.public_from, files.c.metadata)
+    if dialect == "postgresql":
+        return query.where(files.c.did == sa.any_(sa.cast(sa.bindparam("dids"), postgresql.ARRAY(sa.Text))))
+    listed = sa.func.json_each(sa.bindparam("dids")).table_valued("value")
+    return query.where(files.c.did.in_(sa.select(listed.c.value)))
+
+
 class LakeStore:
     """The tables of a lake and the transactions on them.
 
@@ -67,6 +78,7 @@ class LakeStore:
         self.db = db
         self.authority = authority
         self.tables = Catalogue.of(db.dialect)
+        self._metadata = Statement.of(_metadata(db.dialect, self.tables.files), db.dialect)
 
     async def put_site(self, site: Site) -> None:
         """Write a site: what is given replaces what was known, what is not given stays."""
@@ -255,14 +267,10 @@ class LakeStore:
                 after = dids[-1]
             await self.upsert(connection, self.tables.marks, [{"key": _AUTHORITY, "value": authority}])
 
-    async def metadata(self, dids: Collection[str]) -> dict[str, Row]:
+    async def metadata(self, dids: Collection[str]) -> dict[str, Mapping[str, Any]]:
         """Return media type, release date and metadata of the files that are known, by the text of their DIDs."""
-        files = self.tables.files
-        query = sa.select(files.c.did, files.c.media_type, files.c.public_from, files.c.metadata).where(
-            among(self.db.dialect, files.c.did, dids)
-        )
-        async with self.db.read() as connection:
-            return {row.did: dict(row._mapping) for row in await connection.execute(query)}
+        wanted = list(dids) if self.db.dialect == "postgresql" else json.dumps(list(dids))
+        return {row["did"]: row for row in await self.db.direct.read(self._metadata, {"dids": wanted})}
 
     async def put_copy(self, did: Did, site: str, path: Path, modified_ns: int) -> None:
         """Note that a file has a copy on this host for a site."""

@@ -24,7 +24,6 @@ from penstock.clock import utc_now
 from penstock.db import Database
 from penstock.lake.mapping import MappingError, ObsCoreMapping, load_mapping
 from penstock.lake.port import DataLake, Did, DidType, Entry, Member, Quota, Rule, Site, Staging
-from penstock.lake.rows import Row
 from penstock.lake.rucio.cache import EntryCache, View
 from penstock.lake.rucio.client import CHUNK, Refusal, RucioClient, UnknownCaller, open_client
 from penstock.lake.rucio.rows import (
@@ -144,7 +143,7 @@ class RucioLake:
         found = await asyncio.gather(*(self._collection(did, row, token) for did, row in collections.items()))
         return entries | {entry.did: entry for entry in found}
 
-    def _told(self, did: Did, harvested: Row | None, row: JsonRow) -> tuple[JsonRow, datetime | None]:
+    def _told(self, did: Did, harvested: JsonRow | None, row: JsonRow) -> tuple[JsonRow, datetime | None]:
         """Return what users said of a file, and when it becomes public: of the catalogue, else of Rucio's row."""
         if harvested is None:
             metadata = user_metadata(row)

@@ -166,3 +166,13 @@ async def test_a_disk_that_is_full_is_told_and_loses_nothing(database_url: str, 
         state = await lake.staging(rule.id, caller=SOMEBODY)
         assert (state.state, state.stuck) == (StagingState.STUCK, 1)
         assert state.reason
+
+
+async def test_what_was_said_of_files_is_known_of_thousands_in_one_question(database_url: str, tmp_path: Path) -> None:
+    async with opened(database_url, tmp_path) as (_, store):
+        known = await store.metadata([f"col:{number}'" for number in range(3000)] + ["col:b.fits", "col:a.fits"])
+        assert {did: (row["media_type"], row["public_from"], row["metadata"]) for did, row in known.items()} == {
+            "col:a.fits": ("application/fits", None, None),
+            "col:b.fits": ("application/fits", "2099-01-01T00:00:00.000", None),
+        }
+        assert await store.metadata([]) == {}
