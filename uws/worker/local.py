@@ -68,7 +68,7 @@ class LocalExecutor:
         own = settings.section(UwsSettings)
         greeting = {
             "preload": preload,
-            "payload": settings.model_dump_json(),
+            "payload": settings.model_dump_json(context={"secrets": True}),  # through a pipe, to ourselves
             "kill_after_s": own.kill_after_s,
             "attempts": own.jobs_per_process,
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, SerializationInfo, field_serializer, field_validator
 
 from penstock.auth.addresses import is_protected
 from penstock.lake.port import Did
@@ -56,6 +56,12 @@ class RucioSettings(Section):
     mapping: str = Field(
         "obscore", description="How metadata become ObsCore: a mapping that comes with Penstock, or a TOML file"
     )
+
+    @field_serializer("password", when_used="json")
+    def _hide(self, value: SecretStr, info: SerializationInfo) -> str:
+        """Write the password only for the process of a job, which signs in, too."""
+        told = info.context is not None and info.context.get("secrets")
+        return value.get_secret_value() if told else str(value)
 
     @field_validator("scope_pattern", "name_pattern")
     @classmethod

@@ -219,3 +219,10 @@ async def test_a_rule_is_asked_for_again_while_the_daemons_have_its_files_locked
         desk = RuleDesk(client, RucioSettings())
         rule = await desk.stage([Entry(did=Did("a", "b"))], site="X", lifetime=None, account="a", token=None)
         assert (rule, asked) == (Rule(id="0" * 32, created=True), 2)
+
+
+def test_the_password_is_written_for_the_processes_of_jobs_only() -> None:
+    settings = RucioSettings(password="hush")  # type: ignore[arg-type]
+    assert "hush" not in settings.model_dump_json() + str(settings.model_dump(mode="json")) + repr(settings)
+    told = settings.model_dump_json(context={"secrets": True})
+    assert RucioSettings.model_validate_json(told).password.get_secret_value() == "hush"
