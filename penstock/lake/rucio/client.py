@@ -30,6 +30,7 @@ CHUNK = 1000
 _TOKEN = "X-Rucio-Auth-Token"  # noqa: S105  # the name of a header
 _MARGIN = timedelta(minutes=1)
 _RETRY_AFTER_S = 10
+_KEEP_ALIVE_S = 1.0  # Rucio's web server closes connections that were idle for two seconds, without asking
 _LONGEST_LINE = 64 * 2**20
 _LONGEST_REFUSAL = 2**16
 log = structlog.get_logger(__name__)
@@ -278,7 +279,7 @@ async def open_client(settings: RucioSettings, clock: Clock, stack: AsyncExitSta
         ssl = await asyncio.to_thread(lambda: create_default_context(cafile=str(settings.ca_file)))
     session = await stack.enter_async_context(
         aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=settings.connections, ssl=ssl),
+            connector=aiohttp.TCPConnector(limit=settings.connections, ssl=ssl, keepalive_timeout=_KEEP_ALIVE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
     )
