@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
 import signal
@@ -175,7 +176,7 @@ class Rucio:
         values = {"url": self.url, "account": account, "user": user, "password": password, "database": database}
         cache = require_command("memcached", "apt install memcached")  # Rucio is slow without
         memcached = free_port()
-        self._start("memcached", cache, "-u", "nobody", "-l", "127.0.0.1", "-p", str(memcached), "-m", "64")
+        self._start("memcached", cache, "-u", getpass.getuser(), "-l", "127.0.0.1", "-p", str(memcached), "-m", "64")
         for side in ("server", "client"):
             home = self.folder / side
             (home / "etc").mkdir(parents=True)
