@@ -14,6 +14,7 @@ BENCHES = (
     "jobs",
     "executors",
     "soak",
+    "lake",
     "links",
     "download",
     "soda",

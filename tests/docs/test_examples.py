@@ -32,7 +32,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 PAGES = (
     "README.md",
-    *(f"docs/{name}.md" for name in ("datalink", "tour", "registry", "conformance", "soda", "basket")),
+    *(f"docs/{name}.md" for name in ("datalink", "lake", "tour", "registry", "conformance", "soda", "basket")),
 )
 
 
