@@ -146,16 +146,16 @@ async def test_a_killed_starter_leaves_a_work_that_the_next_one_cancels_whole(
     handle = (await starter.stdout.readline()).decode().strip()
     assert handle
     await settled(executor, handle, at_work)
-    await eventually(lambda: len(_sleepers(mark)) == 2)
+    await eventually(lambda: len(sleepers(mark)) == 2)
     starter.send_signal(signal.SIGKILL)
     await starter.wait()
     assert (await executor.poll(handle)).step is Step.RUNNING
     await executor.cancel(handle)
     assert (await executor.poll(handle)).step is Step.CANCELLED
-    assert _sleepers(mark) == []
+    assert sleepers(mark) == []
 
 
-def _sleepers(mark: str) -> list[int]:
+def sleepers(mark: str) -> list[int]:
     return [
         process.pid
         for process in psutil.process_iter(["cmdline", "status"])
