@@ -89,7 +89,7 @@ def command(work: Work, options: Programs) -> list[str]:
     require_program(work, options)
     name = _NAMES[work.kind]
     if work.kind == "jupyter-notebook":
-        return [str(options.jupyter_execute), name, "--output", f"{_INSIDE_RESULTS}/{name}"]
+        return [str(options.jupyter_execute), name, "--output=results/notebook"]
     return [options.python, name, *texts_of(work.executable, "arguments")]
 
 
