@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from execplanner.executors.options import Endpoint
 from penstock.dali.errors import InternalError, NotFound, ServiceUnavailable, UsageError
@@ -44,7 +45,7 @@ class Api:
         self._base = endpoint.url.rstrip("/")
 
     async def get(self, path: str, **more: Any) -> Any:
-        """Return the JSON that is at a path."""
+        """Return the JSON that is at a path; raises as `call` does."""
         return await self.call("GET", path, **more)
 
     async def call(self, method: str, path: str, **more: Any) -> Any:
@@ -125,6 +126,7 @@ class Api:
         if token is not None:
             headers["Authorization"] = f"{self._scheme} {token}"
         timeout = aiohttp.ClientTimeout(total=self._endpoint.timeout_s)
+        url = URL(self._base + path, encoded=True)  # else what is quoted in one part of the path would be unquoted
         try:
             async with (
                 aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout) as session,
@@ -145,7 +147,7 @@ class Api:
         if status in _AGAIN:
             after = answer.headers.get("Retry-After", "")
             raise _Again(detail, int(after) if after.isdecimal() else None)
-        if status == 404:
+        if status in (404, 410, 424):  # 424: JupyterHub's word for a server that does not run
             raise NotFound(detail)
         if status in (400, 409, 413, 422):
             raise UsageError(detail)

@@ -13,7 +13,6 @@ import hashlib
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,19 +20,20 @@ from urllib.parse import urlsplit
 import orjson
 
 from execplanner.executors.folders import Folder
-from execplanner.executors.http import Api, word
-from execplanner.executors.options import Endpoint, Fetching
+from execplanner.executors.http import word
+from execplanner.executors.options import Fetching
 from execplanner.executors.programs import fetch, mount_path, text_of
-from execplanner.ports import Connector, Estimate, State, Step, Stream, Work
+from execplanner.executors.remote import Remote, RemoteExecutor, RemoteOptions, page
+from execplanner.ports import Connector, State, Step, Work
 from penstock.dali.errors import NotFound, ServiceUnavailable, UsageError
-from penstock.service import Resources
 
-_SERVER = "server"
+_READY = "ready"
 _STEM = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 _EVENTS_S = 1.0
+_LOOK_EVERY_S = 0.1
 
 
-class JupyterHubOptions(Endpoint, Fetching):
+class JupyterHubOptions(RemoteOptions, Fetching):
     """Options of the executor.
 
     `url` is the hub's, ``/hub/api`` not in it; `public_url` is where browsers reach it; `interface` is the page that
@@ -44,130 +44,81 @@ class JupyterHubOptions(Endpoint, Fetching):
     public_url: str | None = None
     interface: str = "lab/tree"
     anonymous: str | None = None
-    start_s: float = 10.0
     user_options: Mapping[str, Any] = {}
 
 
-class JupyterHubExecutor:
-    """An `execplanner.ports.Executor` for notebooks; a handle is the path of the session's folder.
+class JupyterHubExecutor(RemoteExecutor[JupyterHubOptions]):
+    """An executor for notebooks that people use."""
 
-    Parameters
-    ----------
-    options
-        See `JupyterHubOptions`.
-    """
+    kinds = ("jupyter-notebook",)
+    reads = JupyterHubOptions
+    health = "/hub/api/user"
+    scheme = "token"
 
-    def __init__(self, options: JupyterHubOptions) -> None:
-        self._options = options
-        self._hub = Api(options, scheme="token")
+    def require(self, work: Work) -> None:
+        """Demand an owner whom the hub can know."""
+        super().require(work)
+        self._user(work)
 
-    @classmethod
-    async def open(cls, options: Mapping[str, Any], resources: Resources) -> JupyterHubExecutor:
-        """Open the executor."""
-        del resources
-        return cls(JupyterHubOptions.read(options))
-
-    async def probe(self) -> str | None:
-        """Return why the hub does not serve us, None if it does."""
-        try:
-            await self._hub.get("/hub/api/user")
-        except (ServiceUnavailable, UsageError) as error:
-            return error.message
-        return None
-
-    async def estimate(self, work: Work, *, earliest: datetime) -> Estimate:
-        """Return `earliest`, and how long servers take to start here."""
-        self._require(work)
-        return Estimate(start=earliest, preparing_s=self._options.start_s)
-
-    async def prepare(self, work: Work) -> None:
-        """Fetch the notebook, and make the owner known to the hub."""
-        user = self._require(work)
-        await fetch(work, self._options)
-        if not await self._hub.exists(f"/hub/api/users/{word(user)}"):
-            try:
-                await self._hub.call("POST", f"/hub/api/users/{word(user)}")
-            except UsageError:  # somebody else made it known
-                await self._hub.get(f"/hub/api/users/{word(user)}")
-
-    async def start(self, work: Work) -> str:
-        """Start the server unless it was started or cancelled."""
-        user = self._require(work)
-        source = await fetch(work, self._options)
-        folder = Folder(work.folder)
-        async with folder.alone():
-            if folder.cancelled or folder.noted(_SERVER) is not None:
-                return str(folder.path)
-            server = {"user": user, "name": _name(work), "notebook": _notebook(work), "source": str(source)}
-            if await self._model(server) is None:
-                await self._start(server, work)
-            folder.note(_SERVER, orjson.dumps(server).decode())
-        return str(folder.path)
-
-    async def _start(self, server: Mapping[str, str], work: Work) -> None:
-        mounts = [
-            {"path": mount_path(mount.path), "source": str(mount.source), "writable": mount.writable}
-            for mount in work.mounts
-        ]
-        asked = {
-            "cores": work.cores,
-            "memory_bytes": work.memory_bytes,
-            "gpus": work.gpus,
-            "duration_s": work.duration_s,
-            "mounts": mounts,
-            "results": str(Folder(work.folder).results),
-        }
-        try:
-            await self._hub.call("POST", _path(server), json={**self._options.user_options, "penstock": asked})
-        except UsageError:
-            if await self._model(server) is None:  # else it is pending or ready: another process was quicker
-                raise
-
-    def _require(self, work: Work) -> str:
-        """Return the owner's hub user; raises `UsageError` where the work is nothing that we run."""
-        if work.kind != "jupyter-notebook":
-            raise UsageError(f"A {work.kind} cannot run here; what can: jupyter-notebook.")
-        _notebook(work)
-        user = work.owner.subject or self._options.anonymous
+    def _user(self, work: Work) -> str:
+        user = work.owner.subject or self.options.anonymous
         if user is None:
             raise UsageError("Notebooks run here for those only who say who they are.")
         return user
 
-    async def poll(self, handle: str) -> State:
-        """Return how the server is; what is ready gets its notebook."""
-        folder = Folder(Path(handle))
-        server = _server(folder)
-        if server is None:
-            return State(step=Step.CANCELLED if folder.cancelled else Step.WAITING)
-        model = await self._model(server)
-        if folder.cancelled:
-            return State(step=Step.CANCELLED)
-        if model is None:
-            return await self._gone(folder)
-        if not model.get("ready"):
-            return State(step=Step.PREPARING, message=await self._progress(server))
-        await self._put_notebook(folder, server)
-        return State(step=Step.AVAILABLE, connectors=(self._connector(server),))
+    async def prepare(self, work: Work) -> None:
+        """Fetch the notebook, and make the owner known to the hub."""
+        self.require(work)
+        await fetch(work, self.options)
+        user = f"/hub/api/users/{word(self._user(work))}"
+        if not await self.api.exists(user):
+            try:
+                await self.api.call("POST", user)
+            except UsageError:  # somebody else made it known
+                await self.api.get(user)
 
-    async def _gone(self, folder: Folder) -> State:
-        if folder.noted("ready") is None:
+    async def submit(self, work: Work) -> Remote:
+        """Start the server, unless it was started before."""
+        server = {
+            "user": self._user(work),
+            "name": _name(work),
+            "notebook": _notebook(work),
+            "source": str(await fetch(work, self.options)),
+        }
+        if await self._model(server) is None:
+            try:
+                await self.api.call("POST", _path(server), json={**self.options.user_options, "penstock": _asked(work)})
+            except UsageError:
+                if await self._model(server) is None:  # else another process was quicker
+                    raise
+        return server
+
+    async def look(self, remote: Remote, folder: Folder) -> State:
+        """Ask for the server; one that is ready gets its notebook."""
+        model = await self._model(remote)
+        if model is None and folder.noted(_READY) is None:
             return State(step=Step.FAILED, message="The server did not start; the log of the hub tells why.")
-        return State(step=Step.COMPLETED, message="The server was shut down.")
+        if model is None:
+            return State(step=Step.COMPLETED, message="The server was shut down.")
+        if not model.get("ready"):
+            return State(step=Step.PREPARING, message=await self._progress(remote))
+        await self._put_notebook(folder, remote)
+        return State(step=Step.AVAILABLE, connectors=(self._connector(remote),))
 
-    async def _model(self, server: Mapping[str, str]) -> dict[str, Any] | None:
+    async def _model(self, server: Remote) -> dict[str, Any] | None:
         """Return what the hub says of a server, None where it does not run."""
         try:
-            user = await self._hub.get(f"/hub/api/users/{word(server['user'])}")
+            user = await self.api.get(f"/hub/api/users/{word(server['user'])}")
         except NotFound:
             return None
         found: dict[str, Any] | None = user.get("servers", {}).get(server["name"])
         return None if found is None or found.get("stopped") else found
 
-    async def _progress(self, server: Mapping[str, str]) -> str | None:
+    async def _progress(self, server: Remote) -> str | None:
         """Return the newest of the hub's events about a server that starts."""
         message = None
         try:
-            async for event in self._hub.events(f"{_path(server)}/progress", for_s=_EVENTS_S):
+            async for event in self.api.events(f"{_path(server)}/progress", for_s=_EVENTS_S):
                 message = str(event.get("message") or message)
                 if event.get("ready") or event.get("failed"):
                     break
@@ -175,58 +126,52 @@ class JupyterHubExecutor:
             return None  # it has just become ready, or failed: the next look will tell
         return message
 
-    async def _put_notebook(self, folder: Folder, server: Mapping[str, str]) -> None:
+    async def _put_notebook(self, folder: Folder, server: Remote) -> None:
         """Put the notebook into the server once, so that what its owner changes there stays."""
-        if folder.noted("ready") is not None:
+        if folder.noted(_READY) is not None:
             return
         path = f"/user/{word(server['user'])}/{word(server['name'])}/api/contents/{word(server['notebook'])}"
-        if not await self._hub.exists(f"{path}?content=0"):
+        if not await self.api.exists(f"{path}?content=0"):
             content = orjson.loads(await asyncio.to_thread(Path(server["source"]).read_bytes))
-            await self._hub.call("PUT", path, json={"type": "notebook", "format": "json", "content": content})
-        folder.note("ready", "")
+            await self.api.call("PUT", path, json={"type": "notebook", "format": "json", "content": content})
+        folder.note(_READY, "")
 
-    def _connector(self, server: Mapping[str, str]) -> Connector:
-        base = (self._options.public_url or self._options.url).rstrip("/")
+    def _connector(self, server: Remote) -> Connector:
+        base = (self.options.public_url or self.options.url).rstrip("/")
         at = f"{base}/user/{word(server['user'])}/{word(server['name'])}"
-        location = f"{at}/{self._options.interface.strip('/')}/{word(server['notebook'])}"
-        return Connector(
-            kind="jupyter", protocol="HTTPS" if location.startswith("https:") else "HTTP", location=location
-        )
+        location = f"{at}/{self.options.interface.strip('/')}/{word(server['notebook'])}"
+        return page("jupyter", location)
 
-    async def logs(self, handle: str, stream: Stream, *, offset: int, limit: int) -> bytes:
-        """Return nothing: what servers print is the hub's."""
-        del handle, stream, offset, limit
-        return b""
-
-    async def cancel(self, handle: str) -> None:
+    async def stop(self, remote: Remote, folder: Folder) -> None:
         """Stop the server and forget it, and return when it is stopped."""
-        folder = Folder(Path(handle))
-        async with folder.alone():
-            server = _server(folder)
-            if server is None:
-                folder.cancel()
-            elif await self._model(server) is not None:
-                folder.cancel()
-                await self._stop(server)
-
-    async def _stop(self, server: Mapping[str, str]) -> None:
         try:
-            async with asyncio.timeout(self._options.timeout_s):
-                while await self._model(server) is not None:
+            async with asyncio.timeout(self.options.timeout_s):
+                while await self._model(remote) is not None:
                     with suppress(UsageError):  # it is just starting or stopping
-                        await self._hub.delete(_path(server), json={"remove": True})
-                    await asyncio.sleep(0.1)
+                        await self.forget(remote, folder)
+                    await asyncio.sleep(_LOOK_EVERY_S)
         except TimeoutError as error:
             raise ServiceUnavailable("The hub does not stop the server.") from error
 
-    async def release(self, handle: str) -> None:
+    async def forget(self, remote: Remote, folder: Folder) -> None:
         """Stop and forget the server."""
-        await self.cancel(handle)
-        folder = Folder(Path(handle))
-        server = _server(folder)
-        if server is not None:
-            await self._hub.delete(_path(server), json={"remove": True})
-        await folder.clear()
+        await self.api.delete(_path(remote), json={"remove": True})
+
+
+def _asked(work: Work) -> dict[str, Any]:
+    """Return what the spawner is told."""
+    mounts = [
+        {"path": mount_path(mount.path), "source": str(mount.source), "writable": mount.writable}
+        for mount in work.mounts
+    ]
+    return {
+        "cores": work.cores,
+        "memory_bytes": work.memory_bytes,
+        "gpus": work.gpus,
+        "duration_s": work.duration_s,
+        "mounts": mounts,
+        "results": str(Folder(work.folder).results),
+    }
 
 
 def _name(work: Work) -> str:
@@ -241,13 +186,5 @@ def _notebook(work: Work) -> str:
     return f"{stem if _STEM.fullmatch(stem) else 'notebook'}-{_name(work)[1:9]}.ipynb"
 
 
-def _server(folder: Folder) -> dict[str, str] | None:
-    noted = folder.noted(_SERVER)
-    if noted is None:
-        return None
-    server: dict[str, str] = orjson.loads(noted)
-    return server
-
-
-def _path(server: Mapping[str, str]) -> str:
+def _path(server: Remote) -> str:
     return f"/hub/api/users/{word(server['user'])}/servers/{word(server['name'])}"

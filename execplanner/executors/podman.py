@@ -7,8 +7,7 @@ privileged, have no capabilities but those that the operator adds, and no networ
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import orjson
 from pydantic import Field
 
 from execplanner.executors.commands import Said, demand, run
+from execplanner.executors.containers import images
 from execplanner.executors.folders import Folder
 from execplanner.executors.options import Options
 from execplanner.executors.programs import RESULTS, mount_path, text_of, texts_of, variables
@@ -28,8 +28,6 @@ _INSIDE_RESULTS = "/results"
 _ENVIRONMENT = "environment"
 _NAME = "container"
 _ENDED = "ended"
-_IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:-]*", re.ASCII)
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 _PROTOCOLS = {"TCP": "tcp", "HTTP": "tcp", "HTTPS": "tcp", "UDP": "udp"}
 _CHUNK_BYTES = 65536
 
@@ -67,7 +65,6 @@ class PodmanExecutor:
     @classmethod
     async def open(cls, options: Mapping[str, Any], resources: Resources) -> PodmanExecutor:
         """Open the executor."""
-        del resources
         return cls(PodmanOptions.read(options))
 
     async def probe(self) -> str | None:
@@ -93,7 +90,7 @@ class PodmanExecutor:
             return
         if not self._options.pull:
             raise UsageError("The image is not on this host, and none are pulled.")
-        for reference in _references(work):
+        for reference in images(work):
             said = await run([*self._options.command, "pull", "--quiet", reference], timeout_s=3600)
             if said.status == 0:
                 return
@@ -124,7 +121,7 @@ class PodmanExecutor:
 
     async def _image_here(self, work: Work) -> str | None:
         """Return the first of the references to the image that podman knows already."""
-        for reference in _references(work):
+        for reference in images(work):
             if (await self._run("image", "exists", reference)).status == 0:
                 return reference
         return None
@@ -249,32 +246,6 @@ class PodmanExecutor:
 
 def _name(folder: Folder) -> str:
     return folder.noted(_NAME) or "penstock-not-started"
-
-
-def _references(work: Work) -> Sequence[str]:
-    """Return the names of the image, by digest where one is given.
-
-    Raises
-    ------
-    UsageError
-        There is none, or one cannot be a name.
-    """
-    image = work.executable.get("image")
-    locations = texts_of(image, "locations") if isinstance(image, Mapping) else []
-    if not isinstance(image, Mapping) or not locations:
-        raise UsageError("The image has no location.")
-    digest = text_of(image, "digest")
-    if digest is not None and not _DIGEST.fullmatch(digest):
-        raise UsageError("The digest of the image is not sha256: and 64 hexadecimal digits.")
-    for location in locations:
-        if not _IMAGE.fullmatch(location):
-            raise UsageError(f"{location[:200]!r} is no name of an image.")
-    return [f"{_untagged(location)}@{digest}" if digest else location for location in locations]
-
-
-def _untagged(location: str) -> str:
-    before, colon, after = location.rpartition(":")
-    return before if colon and "/" not in after else location
 
 
 def _ports(work: Work) -> Iterator[tuple[int, str]]:

@@ -52,7 +52,6 @@ class ProcessExecutor:
     @classmethod
     async def open(cls, options: Mapping[str, Any], resources: Resources) -> ProcessExecutor:
         """Open the executor."""
-        del resources
         return cls(Programs.read(options))
 
     async def probe(self) -> str | None:

@@ -65,7 +65,6 @@ class SlurmExecutor:
     @classmethod
     async def open(cls, options: Mapping[str, Any], resources: Resources) -> SlurmExecutor:
         """Open the executor."""
-        del resources
         return cls(SlurmOptions.read(options))
 
     async def probe(self) -> str | None:

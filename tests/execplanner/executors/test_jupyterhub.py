@@ -75,7 +75,7 @@ class TestJupyterHub(ExecutorContract):
 
     def reopened(self, executor: Executor) -> Executor:
         assert isinstance(executor, JupyterHubExecutor)
-        return JupyterHubExecutor(executor._options)
+        return JupyterHubExecutor(executor.options)
 
 
 async def test_the_connector_leads_to_the_notebook_and_the_server_ends_whole(
