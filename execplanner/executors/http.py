@@ -130,9 +130,7 @@ class Api:
         try:
             async with (
                 aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout) as session,
-                session.request(
-                    method, f"{self._base}{path}", headers=headers, allow_redirects=False, **more
-                ) as answer,
+                session.request(method, url, headers=headers, allow_redirects=False, **more) as answer,
             ):
                 await self._require_success(answer)
                 yield answer
