@@ -88,6 +88,14 @@ class Folder:
         size = path.stat().st_size if path.is_file() else 0
         return _read(path, max(0, size - most_bytes), most_bytes).decode(errors="replace").strip()
 
+    async def anew(self) -> None:
+        """Remove all that a work has left which begins once more."""
+        for path in (self.work, self.results):
+            await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+        for stream in ("stdout", "stderr"):
+            (self.path / stream).unlink(missing_ok=True)
+        self.make()
+
     async def clear(self) -> None:
         """Remove what nobody needs when the work has ended."""
         await asyncio.to_thread(shutil.rmtree, self.work, ignore_errors=True)

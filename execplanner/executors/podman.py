@@ -97,11 +97,15 @@ class PodmanExecutor:
         raise ServiceUnavailable(f"The image cannot be pulled: {said.last_line}")
 
     async def start(self, work: Work) -> str:
-        """Start the container unless it was started or cancelled."""
+        """Start the container unless it was started or cancelled; one that was lost begins once more."""
         self._require(work)
         folder = Folder(work.folder)
         async with folder.alone():
             name = folder.note(_NAME, f"penstock-{work.session_id}").read_text()
+            found = await self._inspect(name)
+            if found is not None and _lost(found) and not folder.cancelled:
+                await self._remove(name)
+                await folder.anew()
             if (await self._state(folder)).step is Step.WAITING:
                 if await self._inspect(name) is None:
                     await self._create(work, folder)
@@ -177,6 +181,8 @@ class PodmanExecutor:
                 return State(step=Step.CANCELLED if folder.cancelled else Step.WAITING)
             case "exited" | "stopped":
                 return _ended(folder, state)
+            case _ if _lost(found):
+                return State(step=Step.FAILED, message="It was killed, and podman does not know how it ended.")
             case _:
                 connectors = tuple(_connectors(found, self._options.address))
                 return State(step=Step.AVAILABLE if connectors else Step.RUNNING, connectors=connectors)
@@ -216,9 +222,13 @@ class PodmanExecutor:
             if found is not None:
                 folder.note(_ENDED, orjson.dumps(found["State"]).decode())
                 await self._keep_logs(folder)
-                await self._demand("rm", "--force", "--volumes", _name(folder))
+                await self._remove(_name(folder))
             (folder.notes / _ENVIRONMENT).unlink(missing_ok=True)
             await folder.clear()
+
+    async def _remove(self, name: str) -> None:
+        await self._demand("stop", "--time", "0", name)  # else one that was lost would not be removed
+        await self._demand("rm", "--force", "--volumes", name)
 
     async def _keep_logs(self, folder: Folder) -> None:
         with (folder.path / "stdout").open("wb") as out, (folder.path / "stderr").open("wb") as err:
@@ -294,6 +304,19 @@ def _ended(folder: Folder, state: Mapping[str, Any]) -> State:
     return State(
         step=Step.FAILED, exit_code=status, message=f"The container failed: {reason}. {state.get('Error', '')}".strip()
     )
+
+
+def _lost(found: Mapping[str, Any]) -> bool:
+    """Tell whether nobody looks after a container any more that podman takes for running.
+
+    Its monitor alone learns how a container ends; when it is killed, podman goes on to say "running" for ever.
+    """
+    if found["State"]["Status"] != "running":
+        return False
+    try:
+        return found["Id"].encode() not in Path(f"/proc/{found['State']['ConmonPid']}/cmdline").read_bytes()
+    except OSError:
+        return True
 
 
 async def _part(source: asyncio.StreamReader, offset: int, limit: int) -> bytes:

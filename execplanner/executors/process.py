@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import signal
 import stat
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from penstock.sandbox import bubblewrap_options, limited, require_sandbox_progra
 from penstock.service import Resources
 
 _STATUS = "status"
+_ENDS = "ends"
 _ARGUMENTS = "arguments"
 _PATIENCE_S = 30.0
 _LOOK_EVERY_S = 0.02
@@ -74,14 +74,19 @@ class ProcessExecutor:
         await fetch(work, self._options)
 
     async def start(self, work: Work) -> str:
-        """Start the work unless it was started or cancelled; the handle is the path of its folder."""
+        """Start the work unless it was started or cancelled; the handle is the path of its folder.
+
+        A work that was lost, because whoever started it was killed with all below it, begins once more.
+        """
         argv = command(work, self._options)
         folder = Folder(work.folder)
         program = await fetch(work, self._options)
         async with folder.alone():
             with _status(folder) as descriptor:
-                untouched = os.fstat(descriptor).st_size == 0 and not folder.cancelled
-                if untouched and await _free(descriptor):
+                if not folder.cancelled and await _free(descriptor) and _may_begin(folder, descriptor):
+                    os.ftruncate(descriptor, 0)
+                    await folder.anew()
+                    folder.note(_ENDS, str(time.time() + work.duration_s))
                     await self._spawn(work, program, argv, descriptor)
         return str(folder.path)
 
@@ -149,16 +154,21 @@ def _output(folder: Folder, stream: Stream) -> Iterator[int]:
 
 
 async def _free(descriptor: int) -> bool:
-    """Take the lock for a work that is to start; False where it has started before.
+    """Take the lock for a work that is to start; False where it runs.
 
     Somebody may hold the lock only to look, or because bubblewrap is about to report.
     """
     async with asyncio.timeout(_PATIENCE_S):
         while not lock(descriptor):
-            if os.fstat(descriptor).st_size:
+            if _report(descriptor):
                 return False
             await asyncio.sleep(_LOOK_EVERY_S)
-    return os.fstat(descriptor).st_size == 0
+    return True
+
+
+def _may_begin(folder: Folder, descriptor: int) -> bool:
+    """Tell whether a work that does not run has never done so, or was lost before its time was up."""
+    return "exit-code" not in _report(descriptor) and time.time() < float(folder.noted(_ENDS) or "inf")
 
 
 def _state(folder: Folder) -> State:
@@ -171,16 +181,17 @@ def _state(folder: Folder) -> State:
         report = _report(descriptor)
     finally:
         os.close(descriptor)
-    if "exit-code" in report:
-        return _ended(folder, int(report["exit-code"]))
-    if not over:
+    if not over and "exit-code" not in report:
         return State(step=Step.RUNNING if "child-pid" in report else Step.PREPARING)
     if folder.cancelled:
         return State(step=Step.CANCELLED)
+    if "exit-code" in report:
+        return _ended(folder, int(report["exit-code"]))
     if not report and not folder.tail("stderr"):
         return _never_started(folder)
-    told = folder.tail("stderr")
-    return State(step=Step.FAILED, message=f"It was stopped: its time is up, or it was killed. {told}".strip())
+    time_is_up = time.time() >= float(folder.noted(_ENDS) or "inf")
+    why = "Its time is up." if time_is_up else f"It was killed, or could not start. {folder.tail('stderr')}"
+    return State(step=Step.FAILED, message=why.strip())
 
 
 def _never_started(folder: Folder) -> State:
@@ -204,32 +215,36 @@ def _report(descriptor: int) -> dict[str, Any]:
 
 
 def _kill(folder: Folder) -> None:
-    """Kill what is around a work, upon which the system kills the work, and return when all is gone."""
+    """Kill the sandbox's first process, and with it all in the sandbox; return when what is around it has ended.
+
+    To kill what is around it would do, too, but not while bubblewrap is still busy with the sandbox: its child would
+    wait for it for ever. So that is what is tried last.
+    """
     path = folder.notes / _STATUS
     if not path.exists():
         return
     with path.open("rb") as status:
-        first = _first_process(_report(status.fileno()))
-        end = time.monotonic() + _PATIENCE_S
+        began = time.monotonic()
         while not lock(status.fileno(), shared=True):
-            for pid in _holders(status.fileno()):
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
-            if time.monotonic() > end:
+            waited_s = time.monotonic() - began
+            if waited_s > _PATIENCE_S:
                 raise ServiceUnavailable("The work does not stop.")
+            _kill_first(_report(status.fileno()))
+            if waited_s > _PATIENCE_S / 2:
+                _kill_holders(status.fileno())
             time.sleep(_LOOK_EVERY_S)
-    if first is not None:
-        with closing(os.fdopen(first, "rb", buffering=0)):
-            if not select.select([first], [], [], _PATIENCE_S)[0]:
-                raise ServiceUnavailable("The work does not stop.")
 
 
-def _first_process(report: Mapping[str, Any]) -> int | None:
-    """Return a descriptor of the sandbox's first process, whose end is the end of all in it; None if it is gone."""
-    try:
-        return os.pidfd_open(int(report["child-pid"]))
-    except (KeyError, OSError):
-        return None
+def _kill_first(report: Mapping[str, Any]) -> None:
+    """Kill the first process in a sandbox; its id is not used again while bubblewrap waits for it."""
+    with suppress(KeyError, ProcessLookupError):
+        os.kill(int(report["child-pid"]), signal.SIGKILL)
+
+
+def _kill_holders(descriptor: int) -> None:
+    for pid in _holders(descriptor):
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _holders(descriptor: int) -> Iterator[int]:

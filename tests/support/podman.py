@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from tests.support.systems import missing, require_command
 
 PACKAGES = "apt install --no-install-recommends podman runc slirp4netns busybox-static"
 NAME = "localhost/penstock/busybox"
-APPLETS = ("sh", "cat", "echo", "env", "httpd", "id", "mkdir", "setsid", "sleep", "touch", "wget")
+APPLETS = ("sh", "cat", "echo", "env", "httpd", "id", "mkdir", "setsid", "sleep", "test", "touch", "wget")
 # podman's own are higher than ours, and root may not raise its own everywhere
 LIMITS = tuple(f"--ulimit={name}=1024:1024" for name in ("nofile", "nproc"))
 
@@ -44,9 +45,11 @@ def podman(folder: Path) -> Iterator[Podman]:
     busybox = shutil.which("busybox")
     if busybox is None:
         missing("busybox", PACKAGES)
+    short = tempfile.mkdtemp(prefix="pod-")  # names of sockets may not be long
     command = (
         *("podman", "--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "file"),
         *("--storage-driver", "vfs", "--root", str(folder / "storage"), "--runroot", str(folder / "run")),
+        *("--tmpdir", short),
     )
     folder.mkdir(parents=True)
     image = folder / "image.tar"
@@ -57,7 +60,8 @@ def podman(folder: Path) -> Iterator[Podman]:
         yield Podman(command=command, create=LIMITS, digest=digest)
     finally:
         subprocess.run([*command, "rm", "--all", "--force", "--time", "0"], capture_output=True, check=False)
-        shutil.rmtree(folder, ignore_errors=True)
+        for path in (folder, short):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _run(*argv: str) -> str:

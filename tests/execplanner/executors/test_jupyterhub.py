@@ -18,7 +18,7 @@ from execplanner.executors.slurm import SlurmExecutor, SlurmOptions
 from execplanner.ports import Executor, Mount, Step, Work
 from penstock.auth.principal import ANONYMOUS
 from penstock.dali.errors import ServiceUnavailable, UsageError
-from tests.execplanner.executors.works import work
+from tests.execplanner.executors.works import notebook
 from tests.support.jupyter import Hub, jupyter, jupyterhub
 from tests.support.redis import free_port
 from tests.support.slurm import slurm
@@ -46,16 +46,6 @@ def opened(hub: Hub, **more: Any) -> JupyterHubExecutor:
 @pytest.fixture
 def executor(hub: Hub) -> Executor:
     return opened(hub)
-
-
-def notebook(folder: Path, code: str = "print(1)", **more: Any) -> Work:
-    cell = {"cell_type": "code", "source": code, "metadata": {}, "outputs": [], "execution_count": None, "id": "one"}
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": [cell]}
-    source = folder / "sky.ipynb"
-    source.write_bytes(orjson.dumps(content))
-    mounts = (Mount(path="/code/sky.ipynb", source=source), *more.pop("mounts", ()))
-    return work(folder, "jupyter-notebook", {"location": "/code/sky.ipynb"}, mounts=mounts, **more)
 
 
 class TestJupyterHub(ExecutorContract):

@@ -171,6 +171,26 @@ async def test_a_container_is_stopped_whole_after_its_starter_was_killed(
     await executor.release(handle)
 
 
+async def test_a_container_whose_monitor_was_killed_is_not_taken_for_running_and_can_begin_once_more(
+    executor: Executor, boxes: Boxes, tmp_path: Path
+) -> None:
+    assert isinstance(executor, PodmanExecutor)
+    line = "echo begun; test -e /data/begun || { touch /data/begun; sleep 3600; }"
+    given = boxes.work(line, mounts=(Mount(path="/data", source=tmp_path, writable=True),))
+    handle = await executor.start(given)
+    await eventually((tmp_path / "begun").exists)
+    found = await executor._inspect(f"penstock-{given.session_id}")
+    assert found is not None
+    for name in ("ConmonPid", "Pid"):
+        os.kill(found["State"][name], signal.SIGKILL)
+    state = await settled(executor, handle, lambda state: state.step.ended)
+    assert (state.step, state.exit_code) == (Step.FAILED, None)
+    assert await executor.start(given) == handle
+    assert (await settled(executor, handle, lambda state: state.step.ended)).step is Step.COMPLETED
+    assert await executor.logs(handle, "stdout", offset=0, limit=100) == b"begun\n"
+    await executor.release(handle)
+
+
 def _sleepers(mark: str) -> list[int]:
     found = psutil.process_iter(["cmdline", "status"])
     return [each.pid for each in found if (each.info["cmdline"] or ())[-2:] == ["sleep", mark]]

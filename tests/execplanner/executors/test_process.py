@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
@@ -47,8 +48,11 @@ asyncio.run(main())
 
 
 @pytest.fixture(autouse=True)
-def _sandbox() -> None:
+async def sandbox(tmp_path: Path) -> AsyncIterator[None]:
     require_sandbox()
+    yield
+    for folder in sorted(tmp_path.glob("*/.executor")):  # noqa: ASYNC240  # also of a test that failed
+        await ProcessExecutor(Programs()).release(str(folder.parent))
 
 
 @pytest.fixture
@@ -121,7 +125,38 @@ async def test_time_that_is_up_ends_the_work(executor: Executor, tmp_path: Path)
     handle = await executor.start(work)
     state = await settled(executor, handle, lambda state: state.step.ended)
     assert state.step is Step.FAILED
-    assert "its time is up" in str(state.message)
+    assert state.message == "Its time is up."
+    assert await executor.start(work) == handle
+    assert (await executor.poll(handle)).step is Step.FAILED
+
+
+async def test_a_work_that_was_killed_from_outside_fails_and_begins_once_more_when_it_is_started_again(
+    executor: Executor, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    duration_s = 600 + os.getpid() / 1000  # by which the processes around this very work are known
+    text = (
+        "import os, pathlib, time\n"
+        "again = pathlib.Path('/data/begun').exists()\n"
+        "pathlib.Path('/data/begun').touch()\n"
+        "pathlib.Path(os.environ['PENSTOCK_RESULTS'], str(again)).touch()\n"
+        "print('begun', flush=True)\n"
+        "while not again: time.sleep(1)\n"
+    )
+    work = program(tmp_path, text, mounts=(Mount(path="/data", source=kept, writable=True),), duration_s=duration_s)
+    handle = await executor.start(work)
+    await eventually(lambda: (work.folder / "stdout").read_text() == "begun\n")
+    lines = {each: each.info["cmdline"] or () for each in psutil.process_iter(["cmdline"])}
+    (around,) = (each for each, line in lines.items() if f"{duration_s:.3f}" in line)
+    around.kill()
+    state = await settled(executor, handle, lambda state: state.step.ended)
+    assert (state.step, state.exit_code) == (Step.FAILED, None)
+    assert await executor.start(work) == handle
+    state = await settled(executor, handle, lambda state: state.step.ended)
+    assert state.step is Step.COMPLETED
+    assert [path.name for path in (work.folder / "results").iterdir()] == ["True"]
+    assert (work.folder / "stdout").read_text() == "begun\n"
 
 
 async def test_many_starts_at_once_start_one_process(executor: Executor, tmp_path: Path) -> None:

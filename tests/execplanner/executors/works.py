@@ -6,6 +6,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from execplanner.ports import Mount, Work
 from penstock.auth.principal import Principal
 
@@ -28,3 +30,14 @@ def program(folder: Path, text: str, *arguments: str, **more: Any) -> Work:
     mounts = (Mount(path="/code/program.py", source=source), *more.pop("mounts", ()))
     executable = {"location": "/code/program.py", "arguments": list(arguments), **more.pop("executable", {})}
     return work(folder, "python-program", executable, mounts=mounts, **more)
+
+
+def notebook(folder: Path, code: str = "print(1)", **more: Any) -> Work:
+    """Return a work that is a notebook of one cell."""
+    cell = {"cell_type": "code", "source": code, "metadata": {}, "outputs": [], "execution_count": None, "id": "one"}
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": [cell]}
+    source = folder / "sky.ipynb"
+    source.write_bytes(orjson.dumps(content))
+    mounts = (Mount(path="/code/sky.ipynb", source=source), *more.pop("mounts", ()))
+    return work(folder, "jupyter-notebook", {"location": "/code/sky.ipynb"}, mounts=mounts, **more)

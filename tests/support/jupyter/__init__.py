@@ -60,9 +60,8 @@ class Hub:
     pid: int
 
 
-@pytest.fixture(scope="session")
-def jupyter() -> Path:
-    """A virtual environment with Jupyter and JupyterHub, made once for each version of the requirements."""
+def virtual_environment() -> Path:
+    """Return a virtual environment with Jupyter and JupyterHub, made once for each version of the requirements."""
     requirements = HERE / "requirements.txt"
     text = f"{sys.version_info[:2]}{requirements.read_text()}"
     target = (
@@ -80,6 +79,12 @@ def jupyter() -> Path:
             missing("JupyterHub", f"{' '.join(argv)}: {said.stderr.strip()[-300:]}")
     done.touch()
     return target
+
+
+@pytest.fixture(scope="session")
+def jupyter() -> Path:
+    """A virtual environment with Jupyter and JupyterHub."""
+    return virtual_environment()
 
 
 @contextmanager
