@@ -8,6 +8,7 @@ come twice are repeated when the service does not answer.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -43,6 +44,7 @@ class Api:
         self._endpoint = endpoint
         self._scheme = scheme
         self._base = endpoint.url.rstrip("/")
+        self._tls = ssl.create_default_context(cafile=endpoint.ca_file) if endpoint.ca_file else True
 
     async def get(self, path: str, **more: Any) -> Any:
         """Return the JSON that is at a path; raises as `call` does."""
@@ -130,7 +132,7 @@ class Api:
         try:
             async with (
                 aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout) as session,
-                session.request(method, url, headers=headers, allow_redirects=False, **more) as answer,
+                session.request(method, url, ssl=self._tls, headers=headers, allow_redirects=False, **more) as answer,
             ):
                 await self._require_success(answer)
                 yield answer

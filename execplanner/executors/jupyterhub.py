@@ -54,6 +54,7 @@ class JupyterHubExecutor(RemoteExecutor[JupyterHubOptions]):
     reads = JupyterHubOptions
     health = "/hub/api/user"
     scheme = "token"
+    mounts = True
 
     def require(self, work: Work) -> None:
         """Demand an owner whom the hub can know."""

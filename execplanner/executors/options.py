@@ -42,10 +42,14 @@ class Fetching(Options):
 
 
 class Endpoint(Options):
-    """Options of executors that talk to a service of the operator's choice over HTTP."""
+    """Options of executors that talk to a service of the operator's choice over HTTP.
+
+    `ca_file` are the authorities that are trusted in place of the system's.
+    """
 
     url: str = Field(pattern=r"^https?://[^\s@?#]+$")
     token_file: Path | None = None
+    ca_file: Path | None = None
     timeout_s: float = Field(30.0, gt=0)
 
     def token(self) -> str | None:

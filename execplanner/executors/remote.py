@@ -45,6 +45,7 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
     reads: ClassVar[type[RemoteOptions]] = RemoteOptions
     health: ClassVar[str]
     scheme: ClassVar[str] = "Bearer"
+    mounts: ClassVar[bool] = False
 
     def __init__(self, options: OptionsT) -> None:
         self.options = options
@@ -76,6 +77,8 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
         """Raise `UsageError` where the work is nothing that we run."""
         if work.kind not in self.kinds:
             raise UsageError(f"A {work.kind} cannot run here; what can: {', '.join(self.kinds)}.")
+        if work.mounts and not self.mounts:
+            raise UsageError("Data cannot be mounted at this facility: works fetch it themselves.")
 
     async def start(self, work: Work) -> str:
         """Start the work unless it was started or cancelled."""

@@ -20,7 +20,7 @@ from execplanner.executors.kubernetes import KubernetesExecutor, KubernetesOptio
 from execplanner.executors.reana import ReanaExecutor
 from execplanner.executors.remote import RemoteExecutor, RemoteOptions
 from execplanner.executors.tes import TesExecutor
-from execplanner.ports import Executor, Step, Work
+from execplanner.ports import Executor, Mount, Step, Work
 from penstock.dali.errors import ServiceUnavailable, UsageError
 from tests.execplanner.executors.stubs import (
     TOKEN,
@@ -305,6 +305,13 @@ async def test_containers_that_no_service_should_run_are_refused(
         with pytest.raises(UsageError):
             await executor.start(container(tmp_path, "hello", **change))
     assert stub.created == 0
+
+
+async def test_data_that_cannot_be_mounted_is_refused_and_not_left_out(tmp_path: Path) -> None:
+    executor = TesExecutor(RemoteOptions(url="http://tes.example.org"))
+    given = replace(container(tmp_path, "hello"), mounts=(Mount(path="/data", source=tmp_path),))
+    with pytest.raises(UsageError, match="cannot be mounted"):
+        await executor.prepare(given)
 
 
 async def test_an_estimate_tells_how_long_preparing_takes(tmp_path: Path) -> None:
