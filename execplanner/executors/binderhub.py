@@ -11,7 +11,7 @@ from contextlib import suppress
 from urllib.parse import quote, urlsplit
 
 from execplanner.executors.folders import Folder
-from execplanner.executors.http import Api, word
+from execplanner.executors.http import Api, Event, word
 from execplanner.executors.options import Endpoint
 from execplanner.executors.programs import text_of
 from execplanner.executors.remote import Remote, RemoteExecutor, RemoteOptions, page
@@ -64,20 +64,19 @@ class BinderHubExecutor(RemoteExecutor[BinderHubOptions]):
         return State(step=Step.AVAILABLE, connectors=(self._connector(remote, url, token),))
 
     async def _listen(self, remote: Remote, folder: Folder) -> State:
-        state = State(step=Step.PREPARING)
         path = f"/build/{remote['spec']}"
-        async for event in self.api.events(path, for_s=self.options.listen_s):
-            message = str(event.get("message") or event.get("phase") or "").strip()[:500]
-            match event.get("phase"):
-                case "failed":
-                    return State(step=Step.FAILED, message=message or "The build failed.")
-                case "ready":
-                    url, token = str(event["url"]).rstrip("/"), str(event.get("token") or "")
-                    folder.note(_READY, f"{url}\n{token}")
-                    return State(step=Step.AVAILABLE, connectors=(self._connector(remote, url, token),))
-                case _:
-                    state = State(step=Step.PREPARING, message=message)
-        return state
+        events = await self.api.events(path, for_s=self.options.listen_s, last=_is_last)
+        event = events[-1] if events else {}
+        message = str(event.get("message") or event.get("phase") or "").strip()[:500]
+        match event.get("phase"):
+            case "failed":
+                return State(step=Step.FAILED, message=message)
+            case "ready":
+                url, token = str(event["url"]).rstrip("/"), str(event.get("token") or "")
+                folder.note(_READY, f"{url}\n{token}")
+                return State(step=Step.AVAILABLE, connectors=(self._connector(remote, url, token),))
+            case _:
+                return State(step=Step.PREPARING, message=message or None)
 
     def _connector(self, remote: Remote, url: str, token: str) -> Connector:
         path = f"/{self.options.interface.strip('/')}/{quote(remote['path'])}" if remote["path"] else ""
@@ -94,6 +93,10 @@ class BinderHubExecutor(RemoteExecutor[BinderHubOptions]):
 
     def _server(self, url: str) -> Api:
         return Api(Endpoint(url=url, timeout_s=self.options.timeout_s))
+
+
+def _is_last(event: Event) -> bool:
+    return event.get("phase") in ("failed", "ready")
 
 
 def _authorized(token: str) -> dict[str, str]:

@@ -14,7 +14,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from execplanner.ports import Stream
+import orjson
+
+from execplanner.ports import State, Step, Stream
 from penstock.dali.errors import ServiceUnavailable
 
 _LOOK_EVERY_S = 0.02
@@ -56,6 +58,18 @@ class Folder:
             return (self.notes / name).read_text()
         except FileNotFoundError:
             return None
+
+    def note_end(self, state: State) -> None:
+        """Note how the work has ended, for when the facility has forgotten it."""
+        self.note("ended", orjson.dumps([state.step, state.message, state.exit_code]).decode())
+
+    def noted_end(self) -> State | None:
+        """Return how the work has ended if that was noted."""
+        text = self.noted("ended")
+        if text is None:
+            return None
+        step, message, exit_code = orjson.loads(text)
+        return State(step=Step(step), message=message, exit_code=exit_code)
 
     @property
     def cancelled(self) -> bool:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +26,7 @@ _PAUSE_S = 0.2
 _AGAIN = frozenset({429, 502, 503, 504})
 _HARMLESS = frozenset({"GET", "PUT", "DELETE"})
 _MOST_BYTES = 16 * 2**20
+Event = Mapping[str, Any]
 
 
 class Api:
@@ -104,22 +104,27 @@ class Api:
         except NotFound:
             return
 
-    async def events(self, path: str, *, for_s: float) -> AsyncIterator[Mapping[str, Any]]:
-        """Yield the JSON of a stream of events until it ends or `for_s` seconds have passed; raises as `call` does."""
-        end = time.monotonic() + for_s
+    async def events(self, path: str, *, for_s: float, last: Callable[[Event], bool]) -> list[Event]:
+        """Return the JSON of the events of a stream up to the `last`, or until `for_s` seconds have passed.
+
+        Raises as `call` does.
+        """
+        heard: list[Event] = []
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._endpoint.timeout_s)
         try:
-            async with asyncio.timeout(for_s), self._exchange("GET", path) as response:
+            async with asyncio.timeout(for_s), self._exchange("GET", path, timeout=timeout) as response:
                 async for line in response.content:
                     if line.startswith(b"data:"):
-                        yield orjson.loads(line[5:])
-                    if time.monotonic() > end:
-                        return
+                        heard.append(orjson.loads(line[5:]))
+                        if last(heard[-1]):
+                            break
         except TimeoutError:
-            return
+            pass
         except _Again as again:
             raise ServiceUnavailable(again.message, retry_after_s=again.after_s) from again
         except (ValueError, aiohttp.ClientError) as error:
             raise ServiceUnavailable(f"{self._base} sends what are no events.") from error
+        return heard
 
     @asynccontextmanager
     async def _exchange(self, method: str, path: str, **more: Any) -> AsyncIterator[aiohttp.ClientResponse]:

@@ -117,15 +117,12 @@ class JupyterHubExecutor(RemoteExecutor[JupyterHubOptions]):
 
     async def _progress(self, server: Remote) -> str | None:
         """Return the newest of the hub's events about a server that starts."""
-        message = None
         try:
-            async for event in self.api.events(f"{_path(server)}/progress", for_s=_EVENTS_S):
-                message = str(event.get("message") or message)
-                if event.get("ready") or event.get("failed"):
-                    break
+            path = f"{_path(server)}/progress"
+            events = await self.api.events(path, for_s=_EVENTS_S, last=lambda event: bool(event.get("ready")))
         except (NotFound, UsageError):
             return None  # it has just become ready, or failed: the next look will tell
-        return message
+        return str(events[-1].get("message") or "") if events else None
 
     async def _put_notebook(self, folder: Folder, server: Remote) -> None:
         """Put the notebook into the server once, so that what its owner changes there stays."""

@@ -27,7 +27,6 @@ from penstock.service import Resources
 _INSIDE_RESULTS = "/results"
 _ENVIRONMENT = "environment"
 _NAME = "container"
-_ENDED = "ended"
 _PROTOCOLS = {"TCP": "tcp", "HTTP": "tcp", "HTTPS": "tcp", "UDP": "udp"}
 _CHUNK_BYTES = 65536
 
@@ -171,10 +170,7 @@ class PodmanExecutor:
     async def _state(self, folder: Folder) -> State:
         found = await self._inspect(_name(folder))
         if found is None:
-            kept = folder.noted(_ENDED)
-            if kept is not None:
-                return _ended(folder, orjson.loads(kept))
-            return State(step=Step.CANCELLED if folder.cancelled else Step.WAITING)
+            return folder.noted_end() or State(step=Step.CANCELLED if folder.cancelled else Step.WAITING)
         state = found["State"]
         match state["Status"]:
             case "created" | "configured" | "initialized":
@@ -218,9 +214,8 @@ class PodmanExecutor:
         await self.cancel(handle)
         folder = Folder(Path(handle))
         async with folder.alone():
-            found = await self._inspect(_name(folder))
-            if found is not None:
-                folder.note(_ENDED, orjson.dumps(found["State"]).decode())
+            if await self._inspect(_name(folder)) is not None:
+                folder.note_end(await self._state(folder))
                 await self._keep_logs(folder)
                 await self._remove(_name(folder))
             (folder.notes / _ENVIRONMENT).unlink(missing_ok=True)

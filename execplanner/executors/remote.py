@@ -98,9 +98,8 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
             return State(step=Step.CANCELLED)
         if remote is None:
             return State(step=Step.WAITING)
-        kept = folder.noted("ended")
-        if kept is not None:
-            return _state_of(kept)
+        if (end := folder.noted_end()) is not None:
+            return end
         try:
             return await self.look(remote, folder)
         except NotFound:
@@ -134,13 +133,13 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
         folder = Folder(Path(handle))
         async with folder.alone():
             remote = _noted(folder)
-            if remote is not None and folder.noted("ended") is None:
+            if remote is not None and folder.noted_end() is None:
                 state = await self.poll(handle)
                 for stream in ("stdout", "stderr"):
                     text = await self.logs(handle, stream, offset=0, limit=2**30)
                     (folder.path / stream).write_bytes(text)
                 await self.forget(remote, folder)
-                folder.note("ended", _text_of(state))
+                folder.note_end(state)
             await folder.clear()
 
     async def find(self, work: Work) -> Remote | None:
@@ -183,12 +182,3 @@ def _noted(folder: Folder) -> Remote | None:
         return None
     remote: Remote = orjson.loads(text)
     return remote
-
-
-def _text_of(state: State) -> str:
-    return orjson.dumps([state.step, state.message, state.exit_code]).decode()
-
-
-def _state_of(text: str) -> State:
-    step, message, exit_code = orjson.loads(text)
-    return State(step=Step(step), message=message, exit_code=exit_code)

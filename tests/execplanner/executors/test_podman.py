@@ -19,6 +19,7 @@ from execplanner.ports import Executor, Mount, Step, Work
 from penstock.dali.errors import UsageError
 from tests.execplanner.executors.works import work
 from tests.support.podman import NAME, Podman, podman
+from tests.support.processes import alive
 from tests.support.systems import ROOT
 from tests.uws.waiting import eventually
 
@@ -185,10 +186,26 @@ async def test_a_container_whose_monitor_was_killed_is_not_taken_for_running_and
         os.kill(found["State"][name], signal.SIGKILL)
     state = await settled(executor, handle, lambda state: state.step.ended)
     assert (state.step, state.exit_code) == (Step.FAILED, None)
-    assert await executor.start(given) == handle
+    assert await PodmanExecutor(executor._options).start(given) == handle
     assert (await settled(executor, handle, lambda state: state.step.ended)).step is Step.COMPLETED
     assert await executor.logs(handle, "stdout", offset=0, limit=100) == b"begun\n"
     await executor.release(handle)
+
+
+async def test_a_container_whose_monitor_was_killed_can_be_released_and_has_failed(
+    executor: Executor, boxes: Boxes, system: Podman
+) -> None:
+    assert isinstance(executor, PodmanExecutor)
+    given = boxes.work("sleep 3600")
+    handle = await executor.start(given)
+    found = await executor._inspect(f"penstock-{given.session_id}")
+    assert found is not None
+    os.kill(found["State"]["ConmonPid"], signal.SIGKILL)
+    await settled(executor, handle, lambda state: state.step.ended)
+    await executor.release(handle)
+    assert system.containers() == []
+    assert (await executor.poll(handle)).step is Step.FAILED
+    await eventually(lambda: not alive(found["State"]["Pid"]))
 
 
 def _sleepers(mark: str) -> list[int]:
