@@ -154,15 +154,15 @@ def _output(folder: Folder, stream: Stream) -> Iterator[int]:
 
 
 async def _free(descriptor: int) -> bool:
-    """Take the lock for a work that is to start; False where it runs.
-
-    Somebody may hold the lock only to look, or because bubblewrap is about to report.
-    """
-    async with asyncio.timeout(_PATIENCE_S):
-        while not lock(descriptor):
-            if _report(descriptor):
-                return False
-            await asyncio.sleep(_LOOK_EVERY_S)
+    """Take the lock for a work that is to start; False where it runs: who only looks at it shares the lock."""
+    if not lock(descriptor, shared=True):
+        return False
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            while not lock(descriptor):  # noqa: ASYNC110  # other processes set no event
+                await asyncio.sleep(_LOOK_EVERY_S)
+    except TimeoutError as error:
+        raise ServiceUnavailable("Another process is busy with the same session.") from error
     return True
 
 
