@@ -18,6 +18,8 @@ BENCHES = (
     "links",
     "download",
     "soda",
+    "facilities",
+    "planner",
     "proxy",
     "registry",
     "regtap",
