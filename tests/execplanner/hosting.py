@@ -45,12 +45,12 @@ NOTEBOOK = {
 }
 
 
-def compute(cores: int = 1, memory: int = 1, **more: Any) -> dict[str, Any]:
-    """Return a compute resource of so many cores and GiB."""
+def compute(cores: Any = 1, memory: Any = 1, **more: Any) -> dict[str, Any]:
+    """Return a compute resource of so many cores and GiB, or of what else is given."""
     return {
         "kind": f"{K}/compute/simple-compute-resource.yaml",
-        "cores": {"min": cores},
-        "memory": {"min": memory},
+        "cores": {"min": cores} if isinstance(cores, int) else cores,
+        "memory": {"min": memory} if isinstance(memory, int) else memory,
         **more,
     }
 
