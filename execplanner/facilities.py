@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -229,10 +230,12 @@ def read_record(body: bytes, what: str) -> Facility:
     SettingsError
         It is none.
     """
+    is_json = body.lstrip()[:1] == b"{"
     try:
-        values: dict[str, Any] = dict(read_object(body, "application/yaml"))
+        values: dict[str, Any] = dict(read_object(body, "application/json" if is_json else "application/yaml"))
         if "executors" in values:  # their options have types, which only they know
-            values["executors"] = yaml.load(body, Loader=yaml.CSafeLoader)["executors"]  # a safe loader
+            typed = json.loads(body) if is_json else yaml.load(body, Loader=yaml.CSafeLoader)
+            values["executors"] = typed["executors"]
         return _Record.model_validate(values).facility()
     except UsageError as error:
         raise SettingsError(f"{what}: {error.message}") from error

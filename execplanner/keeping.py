@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from execplanner.core.phases import Event, Phase, seen
 from execplanner.core.request import Amounts
-from execplanner.core.slots import Room, Taken
+from execplanner.core.slots import Room, Rows, vector
 from execplanner.core.times import from_ms
 
 
@@ -62,9 +62,9 @@ class Reservation:
     amounts: Amounts
     expires: int | None = None
 
-    def taken(self) -> Taken:
+    def row(self) -> tuple[int, ...]:
         """Return it as the search for room sees it."""
-        return Taken(start=self.begins, end=self.ends, amounts=self.amounts)
+        return self.begins, self.ends, *vector(self.amounts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +165,12 @@ class Listing:
 class Keeper(Protocol):
     """Where offers and sessions are kept; every method raises `ServiceUnavailable` when that does not answer."""
 
-    async def reserved(self, facilities: Sequence[str], begins: int, ends: int, now: int) -> Mapping[str, list[Taken]]:
+    async def reserved(self, facilities: Sequence[str], begins: int, ends: int, now: int) -> Mapping[str, Rows]:
         """Return what is held at facilities at any instant of an interval."""
+        ...
+
+    async def totals(self, facilities: Sequence[str], begins: int, ends: int, now: int) -> Mapping[str, Amounts]:
+        """Return the sums of what is held at facilities at any instant of an interval: the peak is not above it."""
         ...
 
     async def hold(self, holding: Holding) -> Held:

@@ -20,7 +20,9 @@ from execplanner.core.facility import Facility, Policy, Rate
 from execplanner.core.locality import Locality, Transfer, transfer_key, transfer_to
 from execplanner.core.policy import check_policy
 from execplanner.core.request import Ask
+from execplanner.core.slots import FOREVER, Room, amounts_of
 from execplanner.core.stages import STAGES, Refusal, Stage, judge_one, may_use, quote
+from execplanner.core.times import to_ms
 from penstock.auth.principal import Principal
 from penstock.dali.errors import UsageError
 
@@ -30,6 +32,7 @@ _UNLIMITED = np.iinfo(np.int64).max
 _STEPS = 2**15 - 1
 _PER_FOLD = 2000.0
 _FIRST = 16
+_NO_TRANSFER = Transfer()
 
 
 class Criterion(StrEnum):
@@ -113,7 +116,7 @@ class FacilityTable:
 
     def __init__(self, facilities: Sequence[Facility]) -> None:
         self.facilities = tuple(facilities)
-        limits = [one.limits for one in self.facilities]
+        self.limits = limits = [one.limits for one in self.facilities]
         self.index = {one.id: number for number, one in enumerate(self.facilities)}
         self._cores = _column(one.cores for one in limits)
         self._memory = _column(one.memory_bytes for one in limits)
@@ -126,7 +129,14 @@ class FacilityTable:
         self._ways = _Shared([transfer_key(one) for one in self.facilities])
         self._costs = _Shared([tuple(sorted(one.costs.items())) for one in self.facilities])
         self._metrics = _Shared([tuple(sorted(one.metrics.items())) for one in self.facilities])
+        self._rooms: dict[int, Room] = {}
         self._kinds = {name: self._of_kind(name) for name in {k for one in self.facilities for k in one.kinds}}
+
+    def room(self, number: int) -> Room:
+        """Return what there is of a facility in all."""
+        if number not in self._rooms:
+            self._rooms[number] = room_of(self.facilities[number])
+        return self._rooms[number]
 
     def _of_kind(self, name: str) -> tuple[Column, _Shared]:
         """Return the facilities that run a kind, and their policies."""
@@ -135,7 +145,10 @@ class FacilityTable:
 
     def match(self, ask: Ask, caller: Principal, locality: Locality) -> Match:
         """Tell who takes a request."""
-        transfers = [transfer_to(self.facilities[first], locality) for first in self._ways.firsts]
+        if locality.data:
+            transfers = [transfer_to(self.facilities[first], locality) for first in self._ways.firsts]
+        else:
+            transfers = [_NO_TRANSFER] * len(self._ways.firsts)
         stage = np.full(len(self.facilities), -1, dtype=np.int8)
         seconds = self._ways.spread([one.seconds for one in transfers])
         moved = self._ways.spread([float(one.bytes_to_move) for one in transfers])
@@ -231,6 +244,14 @@ class FacilityTable:
         """Return the stage at which a facility turned the request away, None if it takes it."""
         place = int(match.stage[number])
         return STAGES[place] if place >= 0 else None
+
+
+def room_of(facility: Facility) -> Room:
+    """Return what there is of a facility in all; without a limit it is without end."""
+    there = facility.capacity
+    closed = tuple((to_ms(one.start), to_ms(one.end)) for one in facility.closed)
+    values = (there.cores, there.memory_bytes, there.gpus, there.store_bytes)
+    return Room(capacity=amounts_of([FOREVER if value is None else value for value in values]), closed=closed)
 
 
 class _Shared:

@@ -73,7 +73,7 @@ class Message:
     def item(self, time: datetime) -> dict[str, Any]:
         """Return the message as documents have it."""
         return {
-            "kind": self.kind,
+            "kind": str(self.kind),
             "time": format_timestamp(time),
             "level": str(self.level),
             "template": self.template,

@@ -1,6 +1,7 @@
 """When there is room: a search through what is reserved at a facility.
 
-Times are whole milliseconds since 1970; an interval has its start and not its end.
+Times are whole milliseconds since 1970; an interval has its start and not its end. What is reserved is an array of
+whole numbers with a row for each reservation: start, end, and the amounts in the order of `vector`.
 """
 
 from __future__ import annotations
@@ -9,20 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from execplanner.core.request import Amounts
 
 FOREVER: Final = 2**62
+Rows = npt.NDArray[np.int64]
 _Vector = tuple[int, int, int, int]
-_NOTHING: Final[_Vector] = (0, 0, 0, 0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """What is reserved, and from when to when."""
-
-    start: int
-    end: int
-    amounts: Amounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,42 +38,62 @@ class Room:
     closed: tuple[tuple[int, int], ...] = ()
 
 
+def rows_of(reservations: Iterable[Sequence[int]]) -> Rows:
+    """Return reservations as an array."""
+    listed = list(reservations)
+    return np.array(listed, dtype=np.int64) if listed else NOTHING
+
+
+NOTHING: Final[Rows] = np.zeros((0, 6), dtype=np.int64)
+
+
 def vector(amounts: Amounts) -> _Vector:
     """Return amounts as a tuple, for arithmetic."""
     return amounts.cores, amounts.memory_bytes, amounts.gpus, amounts.store_bytes
 
 
-def peak(taken: Iterable[Taken], start: int, end: int) -> Amounts:
+def amounts_of(values: Sequence[int]) -> Amounts:
+    """Return the amounts of a tuple."""
+    return Amounts(cores=values[0], memory_bytes=values[1], gpus=values[2], store_bytes=values[3])
+
+
+def peak(rows: Rows, start: int, end: int) -> Amounts:
     """Return the most that is reserved of everything at any instant of an interval."""
-    changes = _changes(taken, start, end)
-    now, most = _NOTHING, _NOTHING
-    for _, change in changes:
-        now = _plus(now, change)
-        most = _larger(most, now)
-    return Amounts(cores=most[0], memory_bytes=most[1], gpus=most[2], store_bytes=most[3])
+    _, used = _course(rows, start, end)
+    if not len(used):
+        return Amounts()
+    return amounts_of([int(value) for value in used.max(axis=0)])
 
 
-def fits(taken: Iterable[Taken], room: Room, wanted: Wanted, start: int) -> bool:
+def is_open(room: Room, start: int, end: int) -> bool:
+    """Tell whether a facility is not closed at any instant of an interval."""
+    return not any(first < end and start < last for first, last in room.closed)
+
+
+def within(used: Amounts, more: Amounts, room: Room) -> bool:
+    """Tell whether something fits beside what is used."""
+    return all(a + b <= most for a, b, most in zip(vector(used), vector(more), vector(room.capacity), strict=True))
+
+
+def fits(rows: Rows, room: Room, wanted: Wanted, start: int) -> bool:
     """Tell whether there is room from `start` on."""
     end = start + wanted.length
-    if any(first < end and start < last for first, last in room.closed):
-        return False
-    used = peak(taken, start, end)
-    return _within(_plus(vector(used), vector(wanted.amounts)), vector(room.capacity))
+    return is_open(room, start, end) and within(peak(rows, start, end), wanted.amounts, room)
 
 
-def earliest_start(taken: Sequence[Taken], room: Room, wanted: Wanted) -> int | None:
+def earliest_start(rows: Rows, room: Room, wanted: Wanted) -> int | None:
     """Return the earliest start at which there is room, None if there is none.
 
     Room can begin only when something ends, so the ends are gone through in order, and whatever stands in the way of
     one start rules out all up to its own end.
     """
-    need, capacity = vector(wanted.amounts), vector(room.capacity)
-    if not _within(need, capacity):
+    if not within(Amounts(), wanted.amounts, room):
         return None
     horizon = wanted.latest + wanted.length
-    busy = _busy(_changes(taken, wanted.earliest, horizon), need, capacity)
-    blocked = sorted([*busy, *room.closed])
+    times, used = _course(rows, wanted.earliest, horizon)
+    free = np.array(vector(room.capacity), dtype=np.int64) - np.array(vector(wanted.amounts), dtype=np.int64)
+    full = np.any(used > free, axis=1)
+    blocked = sorted([*_busy(times, np.atleast_1d(full)), *room.closed])
     start = wanted.earliest
     for first, last in blocked:
         if first >= start + wanted.length:
@@ -89,45 +104,26 @@ def earliest_start(taken: Sequence[Taken], room: Room, wanted: Wanted) -> int | 
     return start
 
 
-def _busy(changes: Sequence[tuple[int, _Vector]], need: _Vector, capacity: _Vector) -> list[tuple[int, int]]:
-    """Return the intervals in which what is wanted would not fit beside what is reserved."""
-    free = tuple(there - wanted for there, wanted in zip(capacity, need, strict=True))
+def _busy(times: Rows, full: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the intervals in which what is wanted would not fit; the last instant of a course is never full."""
     found: list[tuple[int, int]] = []
-    now, since = _NOTHING, None
-    for number, (time, change) in enumerate(changes):
-        now = _plus(now, change)
-        if number + 1 < len(changes) and changes[number + 1][0] == time:
-            continue
-        full = not _within(now, free)
-        if full and since is None:
-            since = time
-        elif not full and since is not None:
-            found.append((since, time))
+    since: int | None = None
+    edges = np.flatnonzero(np.diff(full, prepend=False)).tolist()
+    for place in edges:
+        if since is None:
+            since = int(times[place])
+        else:
+            found.append((since, int(times[place])))
             since = None
-    if since is not None:
-        found.append((since, FOREVER))
     return found
 
 
-def _changes(taken: Iterable[Taken], start: int, end: int) -> list[tuple[int, _Vector]]:
-    """Return by how much the reserved amounts change, in order of time; at one instant what ends comes first."""
-    changes: list[tuple[int, _Vector]] = []
-    for one in taken:
-        if one.start < end and start < one.end:
-            amounts = vector(one.amounts)
-            changes.append((max(one.start, start), amounts))
-            changes.append((one.end, (-amounts[0], -amounts[1], -amounts[2], -amounts[3])))
-    changes.sort()
-    return changes
-
-
-def _plus(first: _Vector, second: _Vector) -> _Vector:
-    return first[0] + second[0], first[1] + second[1], first[2] + second[2], first[3] + second[3]
-
-
-def _larger(first: _Vector, second: _Vector) -> _Vector:
-    return max(first[0], second[0]), max(first[1], second[1]), max(first[2], second[2]), max(first[3], second[3])
-
-
-def _within(amounts: _Vector, limit: tuple[int, ...]) -> bool:
-    return amounts[0] <= limit[0] and amounts[1] <= limit[1] and amounts[2] <= limit[2] and amounts[3] <= limit[3]
+def _course(rows: Rows, start: int, end: int) -> tuple[Rows, Rows]:
+    """Return the instants of an interval at which something changes, and what is reserved from each on."""
+    there = rows[(rows[:, 0] < end) & (start < rows[:, 1])]
+    times = np.concatenate([np.maximum(there[:, 0], start), there[:, 1]])
+    changes = np.concatenate([there[:, 2:], -there[:, 2:]])
+    order = np.argsort(times, kind="stable")
+    times, used = times[order], np.cumsum(changes[order], axis=0)
+    last = np.append(times[1:] != times[:-1], True) if len(times) else np.zeros(0, dtype=np.bool_)
+    return times[last], used[last]

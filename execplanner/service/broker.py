@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import orjson
 import structlog
 
-from execplanner.core.columns import Criterion
+from execplanner.core.columns import Criterion, room_of
 from execplanner.core.facility import Facility
 from execplanner.core.ids import RANDOM_BYTES, is_id, new_id
 from execplanner.core.messages import Message, Urn, items, reason
@@ -20,7 +20,7 @@ from execplanner.core.phases import CLIENT, ENDED, LIVE, Event, OfferExpired, Ph
 from execplanner.core.request import COST_TYPE, GIB, Amounts, Ask, Defaults, read_ask
 from execplanner.core.times import to_ms
 from execplanner.keeping import Change, Changed, Creation, Held, Holding, Listing, OfferSet, Session
-from execplanner.service.planning import Plan, Planner, Wish, room_of
+from execplanner.service.planning import Plan, Planner, Wish
 from penstock.auth.principal import Principal, refusal
 from penstock.dali.errors import (
     AuthenticationRequired,
@@ -148,8 +148,10 @@ class Broker:
         """Return the present in milliseconds."""
         return to_ms(self.clock())
 
-    async def request(self, asked: Asked, caller: Principal, further: Further | None = None) -> str:
-        """Answer a request and return the identifier of its set of offers, which may be empty.
+    async def request(
+        self, asked: Asked, caller: Principal, further: Further | None = None
+    ) -> tuple[OfferSet, list[Session]]:
+        """Answer a request with a set of offers, which may be empty.
 
         Raises
         ------
@@ -162,7 +164,7 @@ class Broker:
         if creation is not None:
             known = await self.keeper.creation(creation.key)
             if known is not None:
-                return _same(known, creation)
+                return await self.offerset(_same(known, creation), caller)
         ask = read_ask(asked.document, self.clock(), self._limits.defaults)
         offerset_id = new_id(self.now(), self._random(RANDOM_BYTES))
         for _ in range(_TRIES):
@@ -170,25 +172,22 @@ class Broker:
             offerset = self._offerset(plan, ask, asked, caller, offerset_id)
             held = await self._hold(plan, offerset, creation, caller)
             if held.known is not None and creation is not None:
-                return _same(held.known, creation)
+                return await self.offerset(_same(held.known, creation), caller)
             if held.over_cap:
                 raise self._too_many()
             if held.kept:
-                return offerset_id
+                return offerset, list(held.sessions)
         raise ServiceUnavailable("Too many ask for the same room at once.", retry_after_s=1)
 
     async def direct(self, asked: Asked, caller: Principal) -> Session | tuple[Message, ...]:
         """Make the best offer and accept it at once; return the session, or why there is none."""
         one = replace(asked, wish=replace(asked.wish, most=1))
-        offerset_id = await self.request(one, caller)
-        found = await self.keeper.offerset(offerset_id)
-        offerset, sessions = found if found is not None else (None, [])
+        offerset, sessions = await self.request(one, caller)
         accepted = next((session for session in sessions if session.phase in LIVE | ENDED), None)
         if accepted is not None:  # the same request came before
             return accepted
         if not sessions:
-            messages = offerset.messages if offerset else ()
-            return tuple(_read_back(message) for message in messages)
+            return tuple(_read_back(message) for message in offerset.messages)
         return await self._accept(sessions[0], caller, None)
 
     async def _plan(self, ask: Ask, asked: Asked, caller: Principal, further: Further | None) -> Plan:

@@ -8,7 +8,7 @@ reserved here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -21,8 +21,8 @@ from execplanner.core.ids import RANDOM_BYTES, new_id
 from execplanner.core.locality import Transfer, site_names
 from execplanner.core.messages import Message, Urn, items, reason, warning
 from execplanner.core.offers import RELEASING_S, at_facility, metrics_of, offered_document
-from execplanner.core.request import Amounts, Ask
-from execplanner.core.slots import FOREVER, Room, Taken, Wanted, earliest_start, fits, peak
+from execplanner.core.request import GIB, Amounts, Ask
+from execplanner.core.slots import FOREVER, NOTHING, Room, Rows, Wanted, earliest_start, is_open, peak, within
 from execplanner.core.stages import quote
 from execplanner.core.times import to_ms
 from execplanner.keeping import Keeper, Offer, Reservation, Session
@@ -67,13 +67,14 @@ class _Candidate:
     prepare_s: float
     wanted: Wanted
     room: Room
+    limits: Capacity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Slot:
     candidate: _Candidate
     start: int
-    taken: Sequence[Taken]
+    used: Amounts
 
 
 @dataclass(slots=True)
@@ -159,7 +160,7 @@ class Planner:
             found = await asyncio.gather(*(self._candidate(table, n, match, ask, caller) for n in numbers))
             candidates = [one for one in found if isinstance(one, _Candidate)]
             messages += [one for one in found if isinstance(one, Message)]
-            slots += await self._slots(candidates, messages, enough=wish.most - len(slots))
+            slots += await self._slots(candidates, ask, messages, enough=wish.most - len(slots))
         return slots, messages[:_MOST_REASONS]
 
     def _rough_starts(self, table: FacilityTable, match: Match, ask: Ask) -> Column:
@@ -205,41 +206,52 @@ class Planner:
             estimate=estimate,
             prepare_s=prepare_s,
             wanted=wanted,
-            room=room_of(facility),
+            room=table.room(number),
+            limits=table.limits[number],
         )
 
-    async def _slots(self, candidates: Sequence[_Candidate], messages: list[Message], *, enough: int) -> list[_Slot]:
+    async def _slots(
+        self, candidates: Sequence[_Candidate], ask: Ask, messages: list[Message], *, enough: int
+    ) -> list[_Slot]:
         if not candidates:
             return []
-        soon = await self._reserved(candidates, lambda one: one.earliest + one.length)
-        found = [
-            _Slot(candidate=one, start=one.wanted.earliest, taken=soon.get(one.facility.id, ()))
-            for one in candidates
-            if fits(soon.get(one.facility.id, ()), one.room, one.wanted, one.wanted.earliest)
-        ]
+        found = await self._at_once(candidates, ask)
         if len(found) >= enough:
             return found
         at_once = {slot.candidate.number for slot in found}
         later = [one for one in candidates if one.number not in at_once]
-        whole = await self._reserved(later, lambda one: one.latest + one.length) if later else {}
+        taken = await self._reserved(later)
         for one in later:
-            taken = whole.get(one.facility.id, ())
-            start = earliest_start(taken, one.room, one.wanted)
+            rows = taken.get(one.facility.id, NOTHING)
+            start = earliest_start(rows, one.room, one.wanted)
             self._note(one.number, (FOREVER if start is None else start - one.wanted.earliest) / 1000)
             if start is not None:
-                found.append(_Slot(candidate=one, start=start, taken=taken))
+                found.append(_Slot(candidate=one, start=start, used=peak(rows, start, start + one.wanted.length)))
             else:
                 text = "There is no room in the time that was asked for."
                 messages.append(_at(one.facility, reason(Urn.RESOURCE_LIMIT, text, "/schedule/requested/start")))
         return found
 
-    async def _reserved(
-        self, candidates: Sequence[_Candidate], until: Callable[[Wanted], int]
-    ) -> dict[str, list[Taken]]:
+    async def _at_once(self, candidates: Sequence[_Candidate], ask: Ask) -> list[_Slot]:
+        """Return the slots of those who have room for all that is wished, even if all was reserved at one time."""
         begins = min(one.wanted.earliest for one in candidates)
-        ends = max(until(one.wanted) for one in candidates)
+        ends = max(one.wanted.earliest + one.wanted.length for one in candidates)
         names = [one.facility.id for one in candidates]
-        return dict(await self.keeper.reserved(names, begins, ends, to_ms(self.clock())))
+        totals = await self.keeper.totals(names, begins, ends, to_ms(self.clock()))
+        found = []
+        for one in candidates:
+            used, start = totals.get(one.facility.id, Amounts()), one.wanted.earliest
+            if within(used, _limited(ask, one), one.room) and is_open(one.room, start, start + one.wanted.length):
+                found.append(_Slot(candidate=one, start=start, used=used))
+        return found
+
+    async def _reserved(self, candidates: Sequence[_Candidate]) -> Mapping[str, Rows]:
+        if not candidates:
+            return {}
+        begins = min(one.wanted.earliest for one in candidates)
+        ends = max(one.wanted.latest + one.wanted.length for one in candidates)
+        names = [one.facility.id for one in candidates]
+        return await self.keeper.reserved(names, begins, ends, to_ms(self.clock()))
 
     def _offer(self, slot: _Slot, ask: Ask, caller: Principal, wish: Wish) -> Offer:
         one, now = slot.candidate, to_ms(self.clock())
@@ -290,42 +302,30 @@ def _at_once(ask: Ask, earliest: datetime, now: datetime) -> bool:
     return ask.latest >= now - timedelta(seconds=1) and earliest <= now + timedelta(seconds=1)
 
 
-def room_of(facility: Facility) -> Room:
-    """Return what there is of a facility in all; without a limit it is without end."""
-    there: Capacity = facility.capacity
-    closed = tuple((to_ms(one.start), to_ms(one.end)) for one in facility.closed)
-    return Room(
-        capacity=Amounts(
-            cores=_endless(there.cores),
-            memory_bytes=_endless(there.memory_bytes),
-            gpus=_endless(there.gpus),
-            store_bytes=_endless(there.store_bytes),
-        ),
-        closed=closed,
+def _limited(ask: Ask, one: _Candidate) -> Amounts:
+    """Return what is wished, as far as a session may have it here."""
+    limits, wish, need = one.limits, ask.wish, ask.need
+    return Amounts(
+        cores=_at_most(wish.cores, need.cores, limits.cores),
+        memory_bytes=_at_most(wish.memory_bytes, need.memory_bytes, limits.memory_bytes) // GIB * GIB,
+        gpus=_at_most(wish.gpus, need.gpus, limits.gpus),
+        store_bytes=need.store_bytes,
     )
 
 
-def _endless(value: int | None) -> int:
-    return FOREVER if value is None else value
+def _at_most(wish: int, need: int, limit: int | None) -> int:
+    return wish if limit is None else max(need, min(wish, limit))
 
 
 def _generous(ask: Ask, slot: _Slot) -> Amounts:
     """Return what is offered: as much of what was wished as is free, never less than the need."""
-    one = slot.candidate
-    used = peak(slot.taken, slot.start, slot.start + one.wanted.length)
-    there, limits = one.room.capacity, one.facility.limits
-
-    def best(need: int, wish: int, free: int, limit: int | None) -> int:
-        return max(need, min(wish, free, wish if limit is None else limit))
-
-    gib = 2**30
-    memory = best(
-        ask.need.memory_bytes, ask.wish.memory_bytes, there.memory_bytes - used.memory_bytes, limits.memory_bytes
-    )
+    wish, used, there = _limited(ask, slot.candidate), slot.used, slot.candidate.room.capacity
     return Amounts(
-        cores=best(ask.need.cores, ask.wish.cores, there.cores - used.cores, limits.cores),
-        memory_bytes=memory // gib * gib,
-        gpus=best(ask.need.gpus, ask.wish.gpus, there.gpus - used.gpus, limits.gpus),
+        cores=_at_most(wish.cores, ask.need.cores, there.cores - used.cores),
+        memory_bytes=_at_most(wish.memory_bytes, ask.need.memory_bytes, there.memory_bytes - used.memory_bytes)
+        // GIB
+        * GIB,
+        gpus=_at_most(wish.gpus, ask.need.gpus, there.gpus - used.gpus),
         store_bytes=ask.need.store_bytes,
     )
 
@@ -351,7 +351,7 @@ def _capped(ask: Ask, table: FacilityTable, match: Match) -> list[Message]:
     chosen = np.nonzero(match.accepts)[0]
     if not len(chosen) or ask.wish == ask.need:
         return []
-    limits = [table.facilities[int(number)].limits for number in chosen[:_MOST_REASONS]]
+    limits = [table.limits[int(number)] for number in chosen[:_MOST_REASONS]]
     found = []
     for pointer, wish, there in (
         ("/compute/cores/max", ask.wish.cores, [one.cores for one in limits]),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from execplanner.core.phases import Phase
 from execplanner.core.request import Amounts
-from execplanner.core.slots import Taken
+from execplanner.core.slots import Rows, rows_of
 from execplanner.keeping import Creation, OfferSet, Reservation, Session
 from penstock.direct import Row
 
@@ -97,12 +97,13 @@ def amounts_row(amounts: Amounts) -> dict[str, int]:
     }
 
 
-def taken_of(row: Row) -> Taken:
-    """Return what a row of a reservation holds."""
-    amounts = Amounts(
-        cores=row["cores"], memory_bytes=row["memory_bytes"], gpus=row["gpus"], store_bytes=row["store_bytes"]
-    )
-    return Taken(start=row["begins"], end=row["ends"], amounts=amounts)
+def taken_by_facility(rows: Sequence[Row]) -> dict[str, Rows]:
+    """Return what rows of reservations hold; their first column is the facility."""
+    found: dict[str, list[tuple[int, ...]]] = {}
+    for row in rows:
+        name, *values = row.values() if isinstance(row, Mapping) else tuple(row)
+        found.setdefault(name, []).append(tuple(values))
+    return {name: rows_of(values) for name, values in found.items()}
 
 
 def creation_row(creation: Creation) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import orjson
 import sqlalchemy as sa
 
 from execplanner.core.phases import ENDED, TABLE, Event, Phase
 from execplanner.core.request import Amounts
-from execplanner.core.slots import Room, Taken, Wanted, fits
+from execplanner.core.slots import NOTHING, Room, Rows, Wanted, amounts_of, fits, is_open, rows_of, vector, within
 from execplanner.keeping import Change, Changed, Creation, Held, Holding, Listing, Offer, OfferSet, Session
 from execplanner.store.rows import (
     amounts_row,
@@ -29,7 +30,7 @@ from execplanner.store.rows import (
     reservation_row,
     session_of,
     session_row,
-    taken_of,
+    taken_by_facility,
 )
 from execplanner.store.statements import Statements, among
 from execplanner.store.tables import Tables
@@ -58,10 +59,15 @@ class SqlKeeper:
         """Return texts as the engine takes them."""
         return list(names) if self._db.dialect == "postgresql" else orjson.dumps(list(names)).decode()
 
-    async def reserved(self, facilities: Sequence[str], begins: int, ends: int, now: int) -> Mapping[str, list[Taken]]:
+    async def reserved(self, facilities: Sequence[str], begins: int, ends: int, now: int) -> Mapping[str, Rows]:
         """Return what is held at facilities at any instant of an interval."""
         values = {"facilities": self._names(facilities), "from": begins, "to": ends, "now": now}
-        return _by_facility(await self._db.direct.read(self._do.reserved, values))
+        return taken_by_facility(await self._db.direct.read(self._do.reserved, values))
+
+    async def totals(self, facilities: Sequence[str], begins: int, ends: int, now: int) -> Mapping[str, Amounts]:
+        """Return the sums of what is held at facilities at any instant of an interval: the peak is not above it."""
+        values = {"facilities": self._names(facilities), "from": begins, "to": ends, "now": now}
+        return _totals(await self._db.direct.read(self._do.totals, values))
 
     async def hold(self, holding: Holding) -> Held:
         """Keep a set of offers, and reserve what they need, all in one transaction."""
@@ -101,18 +107,10 @@ class SqlKeeper:
         begins = min(offer.reservation.begins for offer in local if offer.reservation)
         ends = max(offer.reservation.ends for offer in local if offer.reservation)
         values = {"facilities": self._names(names), "from": begins, "to": ends, "now": _EVERYTHING}
-        taken = _by_facility((yield from one(self._do.reserved, values)))
-        fitting, full = [], []
-        for offer in offers:
-            there = taken.setdefault(offer.session.facility, [])
-            if offer.reservation is None or offer.room is None:
-                fitting.append(offer)
-            elif _has_room(offer, there):
-                there.append(offer.reservation.taken())
-                fitting.append(offer)
-            else:
-                full.append(offer.session.facility)
-        return fitting, tuple(full)
+        totals = _totals((yield from one(self._do.totals, values)))
+        if _all_fit(local, totals):
+            return list(offers), ()
+        return _sorted_out(offers, taken_by_facility((yield from one(self._do.reserved, values))))
 
     def _lock_owner(self, owner: str | None) -> Work[None]:
         if self._do.lock_owner is not None:
@@ -192,7 +190,8 @@ class SqlKeeper:
         rows = yield from one(self._do.others, values | {"of_id": session.id})
         length = session.ends - session.begins
         wanted = Wanted(amounts=amounts, earliest=session.begins, latest=session.begins, length=length)
-        if not fits([taken_of(row) for row in rows], room, wanted, session.begins):
+        taken = taken_by_facility(rows).get(session.facility, NOTHING)
+        if not fits(taken, room, wanted, session.begins):
             return Changed(session=before, refused=True)
         new = {f"new_{name}": value for name, value in (amounts_row(amounts) | {"ends": session.ends}).items()}
         if not (yield from one(self._do.resize, new | {"of_id": session.id, "now": now})):
@@ -259,19 +258,45 @@ class SqlKeeper:
         return [(row["id"], row["record"]) for row in await self._db.direct.read(self._do.facilities, {})]
 
 
-def _by_facility(rows: Sequence[Row]) -> dict[str, list[Taken]]:
-    found: dict[str, list[Taken]] = {}
-    for row in rows:
-        found.setdefault(row["facility"], []).append(taken_of(row))
-    return found
+def _totals(rows: Sequence[Row]) -> dict[str, Amounts]:
+    return {
+        row["facility"]: Amounts(
+            cores=row["cores"], memory_bytes=row["memory_bytes"], gpus=row["gpus"], store_bytes=row["store_bytes"]
+        )
+        for row in rows
+    }
 
 
-def _has_room(offer: Offer, taken: Sequence[Taken]) -> bool:
-    held, room = offer.reservation, offer.room
-    if held is None or room is None:
-        return True
-    wanted = Wanted(amounts=held.amounts, earliest=held.begins, latest=held.begins, length=held.ends - held.begins)
-    return fits(taken, room, wanted, held.begins)
+def _all_fit(offers: Sequence[Offer], totals: dict[str, Amounts]) -> bool:
+    """Tell whether all offers fit even if everything was reserved at the same time, as is usual."""
+    for offer in offers:
+        held, room, name = offer.reservation, offer.room, offer.session.facility
+        used = totals.get(name, Amounts())
+        if held is None or room is None or not within(used, held.amounts, room):
+            return False
+        if not is_open(room, held.begins, held.ends):
+            return False
+        totals[name] = amounts_of([a + b for a, b in zip(vector(used), vector(held.amounts), strict=True)])
+    return True
+
+
+def _sorted_out(offers: Sequence[Offer], taken: dict[str, Rows]) -> tuple[list[Offer], tuple[str, ...]]:
+    """Return the offers that fit beside what is taken and beside each other, and the facilities of the rest."""
+    fitting, full = [], []
+    for offer in offers:
+        name, held, room = offer.session.facility, offer.reservation, offer.room
+        if held is None or room is None:
+            fitting.append(offer)
+            continue
+        there = taken.get(name, NOTHING)
+        length = held.ends - held.begins
+        wanted = Wanted(amounts=held.amounts, earliest=held.begins, latest=held.begins, length=length)
+        if fits(there, room, wanted, held.begins):
+            taken[name] = np.concatenate([there, rows_of([held.row()])])
+            fitting.append(offer)
+        else:
+            full.append(name)
+    return fitting, tuple(full)
 
 
 def _says_nothing(change: Change) -> bool:

@@ -27,6 +27,7 @@ class Statements:
     """What the store executes."""
 
     reserved: Statement
+    totals: Statement
     drop_expired: Statement
     add_offerset: Statement
     add_session: Statement
@@ -97,7 +98,10 @@ def _planning(t: Tables, dialect: Dialect) -> dict[str, sa.ClauseElement]:
     insert = postgresql_insert if dialect == "postgresql" else sqlite_insert
     owner = sa.or_(r.owner == _text("of_owner"), sa.and_(r.owner.is_(None), _text("of_owner").is_(None)))
     some = sa.select(r.session_id).where(owner, r.expires > _number("now")).limit(_number("most")).subquery()
+    sums = [sa.cast(sa.func.coalesce(sa.func.sum(r[name]), 0), sa.BigInteger).label(name) for name in AMOUNTS]
+    totals = sa.select(r.facility, *sums).where(*overlapping, valid).group_by(r.facility)
     return {
+        "totals": totals,
         "reserved": held.where(*overlapping, valid),
         "others": held.where(*overlapping, valid, r.session_id != _text("of_id")),
         "drop_expired": sa.delete(t.reservation).where(r.session_id.in_(expired.scalar_subquery())),

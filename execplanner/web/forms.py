@@ -18,6 +18,8 @@ from penstock.edge.errors import problem_error
 LISTS = FormatTable(tuple(row for row in FORMATS if row.format.key != "xml"))
 """The forms of what is our own: upstream has no XML for it."""
 
+_READ = "application/json, application/yaml, application/xml"
+
 
 def form_of(request: web.Request, params: Parameters, table: FormatTable = FORMATS) -> Format:
     """Return the form of the answer: by RESPONSEFORMAT, else by Accept (note s8.2).
@@ -92,7 +94,8 @@ def render_error(request: web.Request, error: ServiceError, status: int) -> web.
         response = web.Response(body=body, status=status, headers={"Content-Type": media_type})
     response.headers["Vary"] = "Accept"
     if status == 415:
-        response.headers["Accept-Post"] = ACCEPTED  # (RFC 9110 s15.5.16)
+        note = request.path.endswith(("/accepts", "/accept"))
+        response.headers["Accept-Post"] = ACCEPTED if note else _READ  # (RFC 9110 s15.5.16)
     return response
 
 

@@ -97,10 +97,9 @@ class SessionHandlers:
         asked, caller = await self._asked(request, params), principal_of(request)
         timeout_s = _timeout(params, self._settings.peer_timeout_s)
         further = None if self._federation is None else self._federation.asks(request.headers, timeout_s)
-        offerset_id = await self._broker.request(asked, caller, further)
-        offerset, sessions = await self._broker.offerset(offerset_id, caller)
+        offerset, sessions = await self._broker.request(asked, caller, further)
         body = self._offerset_body(request, offerset, sessions, form)
-        return self._created(request, f"/offersets/{offerset_id}", body, form)
+        return self._created(request, f"/offersets/{offerset.id}", body, form)
 
     async def direct(self, request: web.Request) -> web.Response:
         """Run something without choosing among offers (openapi 1.0.7, DirectExecution)."""

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from execplanner.core.request import Amounts
-from execplanner.core.slots import Room, Taken, Wanted, earliest_start, fits, peak
+from execplanner.core.slots import Room, Rows, Wanted, earliest_start, fits, peak, rows_of, vector
+
+
+@dataclass(frozen=True)
+class Taken:
+    start: int
+    end: int
+    amounts: Amounts
+
+
+def rows(taken: list[Taken]) -> Rows:
+    return rows_of([(one.start, one.end, *vector(one.amounts)) for one in taken])
+
 
 CAPACITY = Amounts(cores=4, memory_bytes=4, gpus=1, store_bytes=4)
 
@@ -58,15 +72,15 @@ def test_the_earliest_start_is_the_one_that_trying_finds(
     taken: list[Taken], closed: list[tuple[int, int]], wanted: Wanted
 ) -> None:
     room = Room(capacity=CAPACITY, closed=tuple(closed))
-    found = earliest_start(taken, room, wanted)
+    found = earliest_start(rows(taken), room, wanted)
     assert found == tried(taken, room, wanted)
     if found is not None:
-        assert fits(taken, room, wanted, found)
+        assert fits(rows(taken), room, wanted, found)
 
 
 @given(st.lists(reservations, max_size=8), st.integers(0, 20), st.integers(1, 10))
 def test_the_peak_is_the_most_of_any_instant(taken: list[Taken], start: int, length: int) -> None:
-    found = peak(taken, start, start + length)
+    found = peak(rows(taken), start, start + length)
     sums = [
         sum(one.amounts.cores for one in taken if one.start <= instant < one.end)
         for instant in range(start, start + length)
@@ -77,4 +91,4 @@ def test_the_peak_is_the_most_of_any_instant(taken: list[Taken], start: int, len
 def test_what_ends_makes_room_for_what_begins_then() -> None:
     taken = [Taken(start=0, end=10, amounts=CAPACITY), Taken(start=20, end=30, amounts=CAPACITY)]
     wanted = Wanted(amounts=CAPACITY, earliest=0, latest=100, length=10)
-    assert earliest_start(taken, Room(capacity=CAPACITY), wanted) == 10
+    assert earliest_start(rows(taken), Room(capacity=CAPACITY), wanted) == 10

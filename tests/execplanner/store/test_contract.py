@@ -30,7 +30,10 @@ ACCEPT, REJECT, CANCEL = Change(event=Event.ACCEPT), Change(event=Event.REJECT),
 
 async def held_cores(keeper: Keeper, now: int = NOW, facility: str = "f") -> int:
     found = await keeper.reserved([facility], NOW, NOW + HOUR, now)
-    return sum(one.amounts.cores for one in found.get(facility, []))
+    totals = await keeper.totals([facility], NOW, NOW + HOUR, now)
+    cores = int(found[facility][:, 2].sum()) if facility in found else 0
+    assert cores == totals.get(facility, Amounts()).cores
+    return cores
 
 
 class TestKeeper:

@@ -12,9 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from execplanner.core.phases import LIVE, Event, Phase
-from execplanner.core.slots import peak, vector
+from execplanner.core.slots import peak, rows_of, vector
 from execplanner.keeping import Change
-from execplanner.store.rows import taken_of
 from execplanner.store.sql import SqlKeeper
 from execplanner.store.tables import Tables
 from penstock.db import Database
@@ -75,8 +74,9 @@ def memory() -> Iterator[Memory]:
 
 def require_room(memory: Memory, facility: str) -> None:
     """See that all that is reserved at a facility fits, whatever the clocks say."""
-    taken = [taken_of(row) for row in memory.rows("SELECT * FROM execplanner__reservation WHERE facility=?", facility)]
-    most = peak(taken, 0, 2**62)
+    columns = "begins, ends, cores, memory_bytes, gpus, store_bytes"
+    found = memory.rows(f"SELECT {columns} FROM execplanner__reservation WHERE facility=?", facility)
+    most = peak(rows_of([tuple(row) for row in found]), 0, 2**62)
     assert all(used <= there for used, there in zip(vector(most), vector(ROOM.capacity), strict=True)), most
 
 
