@@ -11,7 +11,7 @@ import orjson
 import structlog
 
 from execplanner.core.description import REQUESTS_KEY
-from execplanner.service.federation import PeerAway, PeerId, Reply
+from execplanner.service.federation import PeerAway, PeerId, PeerSilent, Reply
 from execplanner.settings import ExecPlannerSettings
 from penstock.dali.errors import ServiceUnavailable
 from penstock.db import Database
@@ -58,7 +58,7 @@ class HttpCalls:
             ) as response:
                 return Reply(status=response.status, document=await _document(response))
         except TimeoutError as error:
-            raise PeerAway(f"it did not answer in {timeout_s:g} s") from error
+            raise PeerSilent(f"it did not answer in {timeout_s:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise PeerAway(f"it cannot be reached: {refused_address(error) or type(error).__name__}") from error
 

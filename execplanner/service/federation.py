@@ -39,6 +39,10 @@ class PeerAway(Exception):
     """A peer does not answer, or not as it should; the message says why."""
 
 
+class PeerSilent(PeerAway):
+    """A peer does not answer in time."""
+
+
 class OfferRefused(UsageError):
     """The peer does not let its offer be accepted any more."""
 
@@ -163,7 +167,7 @@ class Federation:
                 document = spell_kinds(REQUEST, asked.document)
                 reply = await self._calls.call("POST", f"{peer.url}/requests", document, headers, timeout_s)
                 plan = self._plan(peer, reply, asked, caller)
-        except TimeoutError:
+        except (TimeoutError, PeerSilent):
             return self._failed(peer, health, Urn.PEER_TIMEOUT, f"it did not answer in {timeout_s:g} s")
         except (PeerAway, Malformed) as error:
             return self._failed(peer, health, Urn.PEER_ERROR, str(error))

@@ -76,6 +76,7 @@ class Locator:
         elif entry is None and source.url is None:
             text = "There is nothing called ${did} in the lake."
             messages.append(reason(Urn.RESOURCE_NOT_FOUND, text, source.pointer, did=source.did))
+            return []
         elif entry is not None:
             return await self._of_entry(source, entry, caller, messages)
         return [self._as_told(replace(source, sites=None), messages)]

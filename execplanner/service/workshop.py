@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,15 @@ def installed_opener(name: str) -> ExecutorOpener:
     return opener
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """What a facility told at a time, of a start not before `earliest`."""
+
+    time: datetime
+    earliest: datetime
+    estimate: Estimate
+
+
 class Workshop:
     """Executors by plugin and options.
 
@@ -57,7 +67,7 @@ class Workshop:
         self._find = find
         self._open: dict[str, Executor] = {}
         self._lock = asyncio.Lock()
-        self._estimates: dict[tuple[object, ...], tuple[datetime, Estimate]] = {}
+        self._estimates: dict[tuple[object, ...], _Kept] = {}
 
     async def executor(self, choice: ExecutorChoice) -> Executor:
         """Return an executor.
@@ -91,10 +101,8 @@ class Workshop:
         now = self._resources.clock()
         key = (_key(choice), facility.id, ask.kind, ask.need, ask.duration_s, _what(ask))
         kept = self._estimates.get(key)
-        if kept is not None and now - kept[0] < _KEPT:
-            return Estimate(
-                start=max(kept[1].start, earliest), preparing_s=kept[1].preparing_s, message=kept[1].message
-            )
+        if kept is not None and now - kept.time < _KEPT and kept.earliest <= earliest:
+            return replace(kept.estimate, start=max(kept.estimate.start, earliest))
         executor = await self.executor(choice)
         work = work_of(ask, caller, self._resources.settings.data_dir)
         try:
@@ -104,7 +112,7 @@ class Workshop:
             raise ServiceUnavailable("The facility does not answer.") from error
         if len(self._estimates) >= _MOST_KEPT:
             self._estimates.clear()
-        self._estimates[key] = (now, found)
+        self._estimates[key] = _Kept(time=now, earliest=earliest, estimate=found)
         return found
 
     async def tidy(self, choice: ExecutorChoice, handle: str) -> None:
