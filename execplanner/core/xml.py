@@ -1,7 +1,7 @@
 """The documents of the Execution Broker in XML.
 
-Upstream has no XML schema, only hints in its OpenAPI; ours follows them (``xsd/schemas/ExecutionBroker-1.0.xsd``): no
-namespace, `kind` is an attribute, lists are wrapped. What a shape does not know, because its kind is somebody else's,
+Upstream has no XML schema, only hints in its OpenAPI. Ours follows them (``xsd/schemas/own/ExecutionBroker-1.0.xsd``):
+no namespace, `kind` is an attribute, lists are wrapped. What a shape does not know, because its kind is somebody else's,
 is written as elements by name.
 """
 
@@ -20,7 +20,6 @@ from penstock.dali.errors import UsageError
 
 XML_TYPES = frozenset({"application/xml", "text/xml"})
 _NAME = re.compile(r"[A-Za-z_][\w.-]{0,99}", re.ASCII)
-_ATTRIBUTES = frozenset({"kind"})
 
 
 def read_xml(body: bytes, root: str) -> dict[str, Any]:
@@ -88,7 +87,7 @@ def _children(members: Mapping[str, Shape], element: etree._Element, depth: int)
 
 
 def _all_members(shape: Kinded) -> dict[str, Shape]:
-    """Return the members of every kind: no two kinds of a group have members of one name and two shapes."""
+    """Return the members of every kind: members of one name differ at most in what their text means."""
     members = dict(shape.common)
     for known in shape.kinds.values():
         members.update(known)
@@ -123,11 +122,10 @@ def _element(name: str, shape: Shape | None, value: Any) -> etree._Element:
 
 
 def _in_order(members: Mapping[str, Shape], value: Mapping[str, Any]) -> Iterator[etree._Element]:
+    """Yield the members in the order of the schema, then what it does not know."""
     for name, shape in members.items():
-        if name in value and name not in _ATTRIBUTES:
+        if name in value:
             yield _element(name, shape, value[name])
-    if "kind" in members and "kind" in value:
-        yield _element("kind", Text(), value["kind"])
     for name, one in value.items():
         if name not in members and name != "kind" and _NAME.fullmatch(name):
             yield _element(name, None, one)
