@@ -1,8 +1,8 @@
 """The documents of the Execution Broker in XML.
 
-Upstream has no XML schema, only hints in its OpenAPI. Ours follows them (``xsd/schemas/own/ExecutionBroker-1.0.xsd``):
-no namespace, `kind` is an attribute, lists are wrapped. What a shape does not know, because its kind is somebody else's,
-is written as elements by name.
+Upstream has no XML schema, only hints in its OpenAPI. Ours, ``xsd/schemas/own/ExecutionBroker-1.0.xsd``, follows them:
+no namespace, `kind` is an attribute, lists are wrapped. What a shape does not know, because its kind is somebody
+else's, is written as elements by name.
 """
 
 from __future__ import annotations

@@ -30,14 +30,19 @@ def blocks(page: Path, language: str) -> list[str]:
     return [text for found, text in BLOCK.findall(page.read_text()) if found == language]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tour.md", "docs/registry.md", "docs/conformance.md"])
+PAGES = ("README.md", "docs/tour.md", "docs/registry.md", "docs/conformance.md", "docs/execution-planner.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_python_examples_run(page: str, server: Server) -> None:
     code = "\n".join(blocks(ROOT / page, "python")).replace(DEFAULT, server.base)
     namespace: dict[str, object] = {}
     exec(compile(code, page, "exec"), namespace)
 
 
-@pytest.mark.parametrize("text", blocks(ROOT / "docs/tour.md", "sh"))
+@pytest.mark.parametrize(
+    "text", [*blocks(ROOT / "docs/tour.md", "sh"), *blocks(ROOT / "docs/execution-planner.md", "sh")]
+)
 def test_shell_examples_run(text: str, server: Server) -> None:
     if any(word in text for word in NOT_TO_RUN):
         pytest.skip("changes the machine, or is run by another test")
