@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import cone, executors, jobs, planner, registry, regtap, serialisers, service, soak
+from bench import cone, executors, facilities, jobs, planner, registry, regtap, serialisers, service, soak
 
 BENCHES = {
     "serialisers": serialisers.main,
@@ -14,6 +14,7 @@ BENCHES = {
     "registry": registry.main,
     "regtap": regtap.main,
     "executors": executors.main,
+    "facilities": facilities.main,
     "planner": planner.main,
     "soak": soak.main,
 }

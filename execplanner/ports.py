@@ -149,7 +149,10 @@ class Executor(Protocol):
         ...
 
     async def start(self, work: Work) -> str:
-        """Start the work and return its handle; a second call finds what the first has started."""
+        """Start the work and return its handle; a second call finds what the first has started.
+
+        What was lost since without having ended, with the host that ran it, may begin once more.
+        """
         ...
 
     async def poll(self, handle: str) -> State:
