@@ -8,6 +8,7 @@ from datetime import timedelta
 from execplanner.core.checks import Rules
 from execplanner.core.request import Defaults
 from execplanner.facilities import FacilityBook, this_host
+from execplanner.joblist import JOB_TYPE
 from execplanner.keeping import Keeper
 from execplanner.service.broker import Limits
 from execplanner.settings import ExecPlannerSettings
@@ -31,9 +32,8 @@ def facility_book(
 ) -> FacilityBook:
     """Return the facilities of a deployment: without any record it is this host."""
     settings, section = resources.settings, resources.settings.section(ExecPlannerSettings)
-    host = this_host(
-        settings.authority, JOBS_PATH, job_types, max_duration_s=longest_duration_s(settings), plugins=plugins
-    )
+    jobs = {name: one for name, one in job_types.items() if name != JOB_TYPE}  # which only offers make
+    host = this_host(settings.authority, JOBS_PATH, jobs, max_duration_s=longest_duration_s(settings), plugins=plugins)
     return FacilityBook(section.facility_file, section.facility_dir, keeper, [host])
 
 
