@@ -217,10 +217,10 @@ def accept(engine: Engine) -> None:
 
 
 async def race(base: str) -> tuple[int, list[float]]:
-    """Fill a facility but for one slot of its cores, and let all ask and accept at once; return how many won."""
+    """Let all ask at once for more than half of a facility, and accept; return how many won."""
     later = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     request = json.loads(REQUEST) | {"schedule": {"requested": {"duration": "PT1H", "start": later}}}
-    request["compute"]["cores"] = {"min": 33}
+    request["compute"]["cores"] = {"min": record(0, random.Random(42))["capacity"]["cores"] // 2 + 1}  # room for one
     times: list[float] = []
     connector = aiohttp.TCPConnector(limit=RACERS)
     async with aiohttp.ClientSession(connector=connector) as session:
