@@ -11,14 +11,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
+from execplanner.core.kinds import write_kind
 from execplanner.core.quantity import parse_duration, parse_size
 from penstock.dali.errors import UsageError
 
-_UPSTREAM: Final = "https://www.purl.org/ivoa.net/Calycopis-openapi/schema/v1.0/kinds"
-_OWN: Final = "urn:penstock:kind:executable"
 _GIB = 2**30
 _HOSTS = {"github.com": "gh", "gitlab.com": "gl"}
 _SSH = re.compile(r"(?:ssh://)?git@([\w.-]+)[:/](\S+)", re.ASCII)
@@ -101,9 +100,9 @@ def executable_at(location: str) -> dict[str, Any]:
         It is neither a notebook nor an image nor a repository.
     """
     if location.startswith(_IMAGE_SCHEMES):
-        return {"kind": f"{_UPSTREAM}/executable/docker-container.yaml", "image": _image(location.partition("://")[2])}
+        return {"kind": write_kind("executable", "docker-container"), "image": _image(location.partition("://")[2])}
     if location.startswith(_SINGULARITY_SCHEMES) or location.endswith(".sif"):
-        return {"kind": f"{_UPSTREAM}/executable/singularity-container.yaml", "location": location}
+        return {"kind": write_kind("executable", "singularity-container"), "location": location}
     doi = _DOI.fullmatch(location)
     if doi is not None:
         provider = "zenodo" if "/zenodo." in doi[1] else "doi"
@@ -141,11 +140,11 @@ def _in_repository(scheme: str, host: str, segments: list[str], mark: int) -> di
 
 
 def _notebook(location: str) -> dict[str, Any]:
-    return {"kind": f"{_UPSTREAM}/executable/jupyter-notebook.yaml", "location": location}
+    return {"kind": write_kind("executable", "jupyter-notebook"), "location": location}
 
 
 def _repository(location: str, *, provider: str, ref: str | None = None) -> dict[str, Any]:
-    known = {"kind": f"{_OWN}:git-repository", "location": location, "provider": provider}
+    known = {"kind": write_kind("executable", "git-repository"), "location": location, "provider": provider}
     return known | ({"ref": ref} if ref else {})
 
 
@@ -188,10 +187,10 @@ def _plan(found: _Found, wishes: Wishes) -> Plan:
     if memory is not None:
         compute["memory"] = {"min": math.ceil(memory / _GIB)}
     if compute:
-        request["compute"] = {"kind": f"{_UPSTREAM}/compute/simple-compute-resource.yaml", **compute}
+        request["compute"] = {"kind": write_kind("compute", "simple-compute-resource"), **compute}
     if found.storage_bytes is not None:
         size = {"min": math.ceil(found.storage_bytes / _GIB)}
-        request["storage"] = [{"kind": f"{_UPSTREAM}/storage/simple-storage-resource.yaml", "size": size}]
+        request["storage"] = [{"kind": write_kind("storage", "simple-storage-resource"), "size": size}]
     if duration is not None:
         request["schedule"] = {"requested": {"duration": f"PT{math.ceil(duration)}S"}}
     return Plan(request=request, notes=tuple(found.notes))

@@ -101,7 +101,7 @@ class Locator:
         """Return the files of a dataset or container, and of those below it."""
         members: list[Did] = []
         async for member in self._lake.content(did, caller=caller):
-            members.append(member)
+            members.append(member.did)
             if len(members) >= _MOST_MEMBERS:
                 break
         entries = (await self._resolved(members, caller)).values() if members else ()

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from execplanner.core.checks import Rules
@@ -20,7 +19,7 @@ from execplanner.core.request import Source, sources_of
 from execplanner.keeping import Session
 from execplanner.ports import Mount
 from penstock.dali.errors import ServiceUnavailable, UsageError
-from penstock.lake.port import DataLake, Did, Entry
+from penstock.lake.port import DataLake, Did, Entry, Rule, StagingLake, StagingState
 from penstock.outbound import FetchError, Outbound
 from uws.ports import JobContext
 
@@ -79,8 +78,7 @@ class Stager:
 
     async def _order(self, session: Session, dids: list[Did]) -> None:
         """Have the lake bring data to the facility's first storage site, and wait until they are there."""
-        stage: Any = getattr(self._lake, "stage", None)
-        if stage is None or not dids or not self._facility.storage_sites:
+        if not isinstance(self._lake, StagingLake) or not dids or not self._facility.storage_sites:
             return
         caller, site = self._context.owner, self._facility.storage_sites[0]
         known = await self._lake.resolve(dids, caller=caller)
@@ -88,13 +86,19 @@ class Stager:
         if not away:
             return
         lifetime = timedelta(milliseconds=session.ends - session.prepares) + _MARGIN
-        rule = await stage(away, site=site, lifetime=lifetime, caller=caller)
-        lake: Any = self._lake
-        while True:
-            staging = await lake.staging(rule, caller=caller)
-            if str(staging.state).upper() in ("OK", "DONE", "COMPLETED") or staging.done >= staging.total > 0:
-                return
-            if staging.stuck:
+        rule = await self._lake.stage(away, site=site, lifetime=lifetime, caller=caller)
+        try:
+            await self._arrive(self._lake, rule)
+        except BaseException:
+            # A cancelled session comes as a cancellation, and there is a moment left to tell the lake.
+            if rule.created:
+                await self._lake.unstage(rule.id, caller=caller)
+            raise
+
+    async def _arrive(self, lake: StagingLake, rule: Rule) -> None:
+        """Return when all that a rule asks for is there."""
+        while (staging := await lake.staging(rule.id, caller=self._context.owner)).state is not StagingState.OK:
+            if staging.state is StagingState.STUCK:
                 raise ServiceUnavailable(f"The lake cannot bring the data: {staging.reason or 'a transfer is stuck'}.")
             await self._context.progress(None, f"staging data: {staging.done} of {staging.total} files")
             await asyncio.sleep(_PAUSE_S)
