@@ -4,9 +4,13 @@ VENV ?= .venv
 ARGS ?=
 BIN := $(VENV)/bin
 
-.PHONY: serve test check bench requirements dachs lock clean
+.PHONY: serve lake test check bench requirements dachs lock clean
 serve: $(VENV)/.run
 	$(BIN)/penstock serve $(ARGS)
+
+# A real Rucio with storage, files and moving rules, for trying things out; Ctrl-C ends it.
+lake: $(VENV)/.dev
+	$(BIN)/python -m tests.support.rucio $(ARGS)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)

@@ -12,6 +12,12 @@ from penstock.service import Resources
 def link_service(resources: Resources) -> LinkService:
     """Return the use-cases over the lake of the process."""
     settings = resources.settings.section(DataLinkSettings)
-    facts = Facts(resources.lake, ObsCoreTable(resources.db), settings.remember_s)
+    facts = facts_of(resources)
     sign_in = bool(resources.authenticator.challenges)
     return LinkService(facts, settings, resources.settings.authority, sign_in=sign_in)
+
+
+def facts_of(resources: Resources) -> Facts:
+    """Return what the lake of the process and ObsCore know of files."""
+    settings = resources.settings.section(DataLinkSettings)
+    return Facts(resources.lake, ObsCoreTable(resources.db), settings.remember_s)

@@ -13,6 +13,7 @@ from datalink.callers import OffersAt
 from datalink.core.services import STAGE_JOB, Offered, Offers
 from datalink.core.soda_description import SYNC
 from datalink.settings import DataLinkSettings
+from penstock.lake.port import StagingLake
 from penstock.plugins import Group, Registry
 from penstock.regext import Capability
 from penstock.service import Resources, Service
@@ -38,7 +39,7 @@ def offers_of(resources: Resources, settings: DataLinkSettings) -> OffersAt:
         jobs = planner = None
         if settings.jobs_url is not None:
             jobs = Offered(url=settings.jobs_url, standard_id=UWS)
-        elif STAGE_JOB in _JOB_TYPES.names():
+        elif STAGE_JOB in _JOB_TYPES.names() and isinstance(resources.lake, StagingLake):
             jobs = of_this_process("uws", base_url, UWS.__eq__)
         if settings.planner_url is not None:
             standard_id = f"ivo://{resources.settings.authority}/std/executionbroker{ACCEPTS_KEY}"

@@ -336,7 +336,7 @@ class LinkService:
                 if number == stop:
                     return Members(dids=dids, page=caller.page, last=False)
                 if number >= start:
-                    dids.append(member)
+                    dids.append(member.did)
                 number += 1
         return Members(dids=dids, page=caller.page)
 
@@ -344,7 +344,7 @@ class LinkService:
         members: list[Did] = []
         async with patience.spent():
             async for member in self._facts.content(did, caller=caller.principal):
-                members.append(member)
+                members.append(member.did)
                 if len(members) > self._settings.max_package_files:
                     raise TooLarge(f"{did} has more than {self._settings.max_package_files} members.")
         return members

@@ -60,6 +60,12 @@ class DataLinkSettings(Section):
     planner_url: str | None = Field(
         None, description="/accepts of the Execution Planner, where another process serves it; unset: that of this one"
     )
+    stage_stuck_s: float = Field(
+        3600.0, gt=0, description="Seconds without a file that arrives, after which a staging job gives up"
+    )
+    max_stage_lifetime_s: int = Field(
+        30 * 86_400, ge=60, description="Most seconds for which a staging job may ask to keep replicas"
+    )
 
 
 class SodaSettings(Section):

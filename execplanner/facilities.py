@@ -1,22 +1,44 @@
-"""Where facility records come from: a YAML file of the operator, or this host itself."""
+"""Where facility records come from: YAML files of the operator, a table, or this host itself."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+import structlog
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from execplanner.core.facility import Access, Capacity, Facility, Kind
+from execplanner.core.columns import FacilityTable
+from execplanner.core.facility import (
+    DEFAULT_BANDWIDTH,
+    LINUX,
+    Access,
+    Capacity,
+    Closed,
+    ExecutorChoice,
+    Facility,
+    Kind,
+    Policy,
+    Rate,
+)
+from execplanner.core.kinds import read_kind
 from execplanner.core.quantity import parse_duration, parse_size
 from execplanner.core.reading import read_object
-from penstock.dali.errors import UsageError
+from execplanner.keeping import Keeper
+from penstock.dali.errors import ServiceUnavailable, UsageError
 from penstock.settings import SettingsError
 from uws.ports import JobType
 
 UWS_TYPE = "ivo://ivoa.net/std/UWS#rest-1.1"
+HOST_PLUGIN = "process"
+_HOST_KINDS = {"python-program": "Python programs", "jupyter-notebook": "Jupyter notebooks"}
+log = structlog.get_logger(__name__)
 
 
 def _size(value: object) -> int:
@@ -33,6 +55,10 @@ def _duration(value: object) -> float:
         raise ValueError(error.message) from error
 
 
+def _utc(value: datetime) -> datetime:
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
 _Size = Annotated[int, BeforeValidator(_size)]
 _Duration = Annotated[float, BeforeValidator(_duration)]
 
@@ -41,9 +67,19 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class _Policy(_Part):
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    registries: tuple[str, ...] = ()
+    digest_required: bool = False
+    platforms: tuple[str, ...] = (LINUX,)
+
+
 class _Kind(_Part):
     title: str = ""
     languages: tuple[str, ...] = ()
+    policy: _Policy = Field(default_factory=_Policy)
+    executor: str | None = None
 
 
 class _Interface(_Part):
@@ -51,38 +87,125 @@ class _Interface(_Part):
     endpoint: str = Field(pattern=r"^https?://\S+$")
 
 
+class _Executor(_Part):
+    plugin: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    estimates: bool = True
+
+
 class _Capacity(_Part):
     cores: int | None = Field(None, ge=1)
     memory: _Size | None = None
     store: _Size | None = None
+    gpus: int = Field(0, ge=0)
+    gpu_models: tuple[str, ...] = ()
     duration: _Duration | None = None
     startup: _Duration = 0.0
+
+
+class _Most(_Part):
+    cores: int | None = Field(None, ge=1)
+    memory: _Size | None = None
+    store: _Size | None = None
+    gpus: int | None = Field(None, ge=0)
+    duration: _Duration | None = None
+
+
+class _Coordinates(_Part):
+    latitude: float = Field(ge=-90, le=90)
+    longitude: float = Field(ge=-180, le=360)
+
+
+class _Closed(_Part):
+    start: datetime
+    end: datetime
+    reason: str = ""
+
+
+class _Rate(_Part):
+    fixed: float = Field(0.0, ge=0)
+    core_hour: float = Field(0.0, ge=0)
+    gpu_hour: float = Field(0.0, ge=0)
+    gib_hour: float = Field(0.0, ge=0)
+    gib_moved: float = Field(0.0, ge=0)
+
+
+class _Bounds(_Part):
+    min: float | None = None
+    max: float | None = None
 
 
 class _Record(_Part):
     id: str = Field(min_length=1)
     title: str = Field(min_length=1)
     site: str | None = None
-    interfaces: tuple[_Interface, ...] = Field(min_length=1)
+    coordinates: _Coordinates | None = None
+    storage_sites: tuple[str, ...] = ()
+    interfaces: tuple[_Interface, ...] = ()
+    executors: dict[str, _Executor] = Field(default_factory=dict)
     kinds: dict[str, _Kind] = Field(min_length=1)
     capacity: _Capacity = Field(default_factory=lambda: _Capacity.model_validate({}))
+    most: _Most = Field(default_factory=lambda: _Most.model_validate({}))
+    closed: tuple[_Closed, ...] = ()
+    groups: frozenset[str] = frozenset()
+    costs: dict[str, _Rate] = Field(default_factory=dict)
+    metrics: dict[str, _Bounds] = Field(default_factory=dict)
+    bandwidth: _Size = int(DEFAULT_BANDWIDTH)
+    links: dict[str, _Size] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _whole(self) -> _Record:
+        if not self.interfaces and not self.executors:
+            raise ValueError("a facility needs interfaces, or executors, or both")
+        for name, kind in self.kinds.items():
+            if kind.executor is not None and kind.executor not in self.executors:
+                raise ValueError(f"the kind {name} names an executor that is not there: {kind.executor}")
+        return self
 
     def facility(self) -> Facility:
         """Return the record as the core knows it."""
+        place, there, most = self.coordinates, self.capacity, self.most
         return Facility(
             id=self.id,
             title=self.title,
             site=self.site,
+            latitude_deg=place.latitude if place else None,
+            longitude_deg=place.longitude if place else None,
+            storage_sites=self.storage_sites,
             interfaces=tuple(Access(servicetype=one.servicetype, endpoint=one.endpoint) for one in self.interfaces),
-            kinds={name: Kind(title=kind.title, languages=kind.languages) for name, kind in self.kinds.items()},
+            executors={
+                name: ExecutorChoice(plugin=one.plugin, options=one.options, estimates=one.estimates)
+                for name, one in self.executors.items()
+            },
+            kinds={read_kind(name, "executable"): _kind(kind) for name, kind in self.kinds.items()},
             capacity=Capacity(
-                cores=self.capacity.cores,
-                memory_bytes=self.capacity.memory,
-                store_bytes=self.capacity.store,
-                duration_s=self.capacity.duration,
-                startup_s=self.capacity.startup,
+                cores=there.cores,
+                memory_bytes=there.memory,
+                store_bytes=there.store,
+                gpus=there.gpus,
+                gpu_models=there.gpu_models,
+                duration_s=there.duration,
+                startup_s=there.startup,
             ),
+            most=Capacity(
+                cores=most.cores,
+                memory_bytes=most.memory,
+                store_bytes=most.store,
+                gpus=most.gpus,
+                duration_s=most.duration,
+            ),
+            closed=tuple(Closed(start=_utc(one.start), end=_utc(one.end), reason=one.reason) for one in self.closed),
+            groups=self.groups,
+            costs={name: Rate(**one.model_dump()) for name, one in self.costs.items()},
+            metrics={name: (one.min, one.max) for name, one in self.metrics.items()},
+            bandwidth=float(self.bandwidth),
+            links={name: float(value) for name, value in self.links.items()},
         )
+
+
+def _kind(kind: _Kind) -> Kind:
+    policy = Policy(**kind.policy.model_dump())
+    return Kind(title=kind.title, languages=kind.languages, policy=policy, executor=kind.executor)
 
 
 def read_facility(path: Path) -> Facility:
@@ -94,38 +217,67 @@ def read_facility(path: Path) -> Facility:
         The file cannot be read or is no such record; the message says where.
     """
     try:
-        return _Record.model_validate(read_object(path.read_bytes(), "application/yaml")).facility()
+        return read_record(path.read_bytes(), f"the facility record {path}")
     except OSError as error:
         raise SettingsError(f"the facility record {path} cannot be read: {error.strerror}") from error
+
+
+def read_record(body: bytes, what: str) -> Facility:
+    """Read a record from YAML or JSON; `what` begins the message of an error.
+
+    Raises
+    ------
+    SettingsError
+        It is none.
+    """
+    is_json = body.lstrip()[:1] == b"{"
+    try:
+        values: dict[str, Any] = dict(read_object(body, "application/json" if is_json else "application/yaml"))
+        if "executors" in values:  # their options have types, which only they know
+            typed = json.loads(body) if is_json else yaml.load(body, Loader=yaml.CSafeLoader)
+            values["executors"] = typed["executors"]
+        return _Record.model_validate(values).facility()
     except UsageError as error:
-        raise SettingsError(f"the facility record {path}: {error.message}") from error
+        raise SettingsError(f"{what}: {error.message}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"the facility record {path}, {where}: {first['msg']}") from error
+        raise SettingsError(f"{what}, {where}: {first['msg']}") from error
 
 
 def this_host(
-    authority: str, jobs_url: str, job_types: Mapping[str, JobType], *, max_duration_s: int | None
+    authority: str,
+    jobs_url: str,
+    job_types: Mapping[str, JobType],
+    *,
+    max_duration_s: int | None,
+    plugins: Sequence[str] = (),
 ) -> Facility:
-    """Return the record of the process's own host, which runs jobs of the types that are installed.
+    """Return the record of the process's own host, which runs jobs of the types that are installed, and sessions.
 
     Parameters
     ----------
     authority
         The naming authority of the deployment.
     jobs_url
-        Where its UWS takes jobs.
+        Where its UWS takes jobs; a path of the host.
     job_types
         By name.
     max_duration_s
         How long a job may run, None without limit.
+    plugins
+        The executors that are installed.
     """
+    runs = HOST_PLUGIN in plugins
+    sessions = {name: Kind(title=title, executor=HOST_PLUGIN) for name, title in _HOST_KINDS.items()} if runs else {}
+    # An executor that no facility has: job types are handed over to UWS, not made sessions of.
+    jobs = {name: Kind(title=job_type.title, executor="uws") for name, job_type in sorted(job_types.items())}
     return Facility(
         id=f"ivo://{authority}/facility",
         title=f"The host of {authority}",
         interfaces=(Access(servicetype=UWS_TYPE, endpoint=jobs_url),),
-        kinds={name: Kind(title=job_type.title) for name, job_type in sorted(job_types.items())},
+        kinds=jobs | sessions,
+        executors={HOST_PLUGIN: ExecutorChoice(plugin=HOST_PLUGIN)} if runs else {},
         capacity=Capacity(cores=os.cpu_count(), memory_bytes=_memory_bytes(), duration_s=max_duration_s),
     )
 
@@ -136,3 +288,84 @@ def _memory_bytes() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 10**6 * 10**6
     except (ValueError, OSError, AttributeError):
         return None
+
+
+class FacilityBook:
+    """The facilities of a deployment, read again when their records have changed.
+
+    Parameters
+    ----------
+    file, folder
+        A record, and a directory of records.
+    keeper
+        Has the table of records.
+    fallback
+        What there is without any record.
+    """
+
+    def __init__(
+        self, file: Path | None, folder: Path | None, keeper: Keeper, fallback: Sequence[Facility] = ()
+    ) -> None:
+        self._file = file
+        self._folder = folder
+        self._keeper = keeper
+        self._fallback = tuple(fallback)
+        self._signature: object = None
+        self._table = FacilityTable(self._fallback)
+
+    def table(self) -> FacilityTable:
+        """Return the facilities as they were read last."""
+        return self._table
+
+    async def read(self) -> None:
+        """Read the records, if any has changed.
+
+        Raises
+        ------
+        SettingsError
+            One is wrong; what was read before stays.
+        """
+        files = await asyncio.to_thread(self._files)
+        rows = await self._keeper.facility_records()
+        signature = (files, tuple(rows))
+        if signature == self._signature:
+            return
+        found = await asyncio.to_thread(_read_all, [path for path, *_ in files], rows)
+        self._table = FacilityTable(found or self._fallback)
+        self._signature = signature
+
+    def _files(self) -> tuple[tuple[Path, int, int], ...]:
+        paths = [] if self._file is None else [self._file]
+        if self._folder is not None:
+            if not self._folder.is_dir():
+                raise SettingsError(f"setting execplanner.facility_dir: there is no directory {self._folder}")
+            paths += sorted(one for one in self._folder.iterdir() if one.suffix in (".yaml", ".yml", ".json"))
+        return tuple((path, *_stamp(path)) for path in paths)
+
+    async def keep_reading(self, every_s: float) -> None:
+        """Read the records again and again; a wrong one is logged and changes nothing."""
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                await self.read()
+            except (SettingsError, ServiceUnavailable) as error:
+                log.warning("facilities_not_read", reason=str(error))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
+
+
+def _read_all(paths: Sequence[Path], rows: Sequence[tuple[str, str]]) -> list[Facility]:
+    found = [read_facility(path) for path in paths]
+    found += [read_record(record.encode(), f"the facility record {name} of the table") for name, record in rows]
+    seen: set[str] = set()
+    for facility in found:
+        if facility.id in seen:
+            raise SettingsError(f"two facility records have the id {facility.id}")
+        seen.add(facility.id)
+    return found

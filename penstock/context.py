@@ -14,12 +14,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.dali.errors import ServiceUnavailable
 from penstock.db import Database
+from penstock.lake.rucio.settings import RucioSettings
 from penstock.migrations import upgrade
 from penstock.plugins import Group, Registry
 from penstock.service import Service
 from penstock.settings import Settings, SettingsError, load_settings, settings_type
 
 SERVICES: Registry[Service] = Registry(Group.SERVICES, Service)
+LAKE_SECTIONS = {"rucio": RucioSettings}
 LAKE_MIGRATIONS = {"ivoa": "penstock.lake.migrations.ivoa", "lake": "penstock.lake.migrations.lake"}
 
 
@@ -40,7 +42,8 @@ def complete_settings_type() -> type[Settings]:
 
 
 def _sections() -> dict[str, Any]:
-    return {name: service.settings for name, service in SERVICES.all().items() if service.settings is not None}
+    services = {name: service.settings for name, service in SERVICES.all().items() if service.settings is not None}
+    return LAKE_SECTIONS | services
 
 
 def migrations() -> dict[str, str]:

@@ -44,7 +44,7 @@ from penstock.tables import Schema
 DRAIN_S = 3.0
 BACKLOG = 1024
 MAX_REQUEST_LINE = 64 * 1024  # ADQL in the query string of a GET is longer than web servers expect
-LakeOpener = Callable[[Settings, Database], Awaitable[DataLake]]
+LakeOpener = Callable[[Settings, Database, AsyncExitStack], Awaitable[DataLake]]
 log = structlog.get_logger(__name__)
 
 
@@ -65,7 +65,7 @@ async def open_resources(
         db = await stack.enter_async_context(database(settings, migrate=migrate))
         readiness = Readiness()
         readiness.add("database", lambda: _database_answers(db))
-        lake = await _open_lake(settings, db)
+        lake = await _open_lake(settings, db, stack)
         yield Resources(
             settings=settings,
             db=db,
@@ -80,10 +80,10 @@ async def open_resources(
         )
 
 
-async def _open_lake(settings: Settings, db: Database) -> DataLake:
+async def _open_lake(settings: Settings, db: Database, stack: AsyncExitStack) -> DataLake:
     opener: LakeOpener = Registry(Group.LAKES, object).get(settings.lake)  # type: ignore[assignment]
     try:
-        return await opener(settings, db)
+        return await opener(settings, db, stack)
     except OSError as error:
         raise SettingsError(f"the lake {settings.lake!r} cannot be opened: {error}") from error
 

@@ -23,6 +23,7 @@ class Group(StrEnum):
     TAP_TABLES = "penstock.tap_tables"
     AUTHENTICATORS = "penstock.authenticators"
     COMMANDS = "penstock.commands"
+    FACILITIES = "penstock.facilities"
 
 
 class PluginError(Exception):

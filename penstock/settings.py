@@ -141,6 +141,9 @@ class Settings(BaseSettings):
         False, description="Whether what callers name may be fetched from this host and from private networks"
     )
     lake: str = Field("local", description="Which data lake, by the name of its plugin")
+    local_staging_bytes: int = Field(
+        10 * 2**30, ge=0, description="Most bytes that one caller may have staged in the local lake"
+    )
     executor: str = Field("local", description="Who runs jobs, by the name of its plugin: here (local) or celery")
     broker_url: SecretStr | None = Field(
         None, description="Where Celery's messages go: redis://host/0 or amqp://user:password@host//"

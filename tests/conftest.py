@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.postgres import fresh_database
+from tests.support.rucio.server import Rucio, running_rucio
 
 
 @pytest.fixture
@@ -19,3 +21,10 @@ def postgres_url() -> str:
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database of each engine in turn."""
     return f"sqlite:///{tmp_path / 'test.db'}" if request.param == "sqlite" else fresh_database()
+
+
+@pytest.fixture(scope="session")
+def rucio() -> Iterator[Rucio]:
+    """A real Rucio, one for each test process."""
+    with running_rucio() as server:
+        yield server

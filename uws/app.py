@@ -32,7 +32,10 @@ from uws.compose import open_changes, policy_of, require_types, results_of
 from uws.job_types import installed_job_types as installed_job_types  # for the services that ask what can run
 from uws.openapi import JOB_LIST
 from uws.ports import Dispatch, EndOfAttempt, ExecutorOpener, JobType
+from uws.service.access import Access as Access  # for the services that make jobs themselves
+from uws.service.jobs import Given as Given
 from uws.service.jobs import JobService
+from uws.service.jobs import NewJob as NewJob
 from uws.service.reports import Reports
 from uws.service.upkeep import Upkeep
 from uws.settings import UwsSettings

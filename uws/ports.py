@@ -18,6 +18,7 @@ from penstock.dali.params import Parameters, Part
 from penstock.service import Resources
 from uws.core.filters import Filters
 from uws.core.job import ErrorSummary, Job, JobResult, JobSummary, Lease, Phase
+from uws.core.job import job_id_of as job_id_of  # for services whose things are jobs
 from uws.core.phases import Effect
 
 FOREVER = datetime.max.replace(tzinfo=UTC)

@@ -9,8 +9,16 @@ from penstock.regext import Capability, InputParam, Interface
 from penstock.vosi import vosi_capabilities
 
 TITLE = "Execution Planner"
-TEXT = "Tells whether and where a computing task can run: the interface of the IVOA Execution Planner note."
-ACCEPTS_KEY = "#accepts-1.0"
+TEXT = (
+    "Tells whether, where and when a computing task can run, and runs it: the interface of the IVOA Execution Planner "
+    "note and the Execution Broker."
+)
+ACCEPTS_KEY, REQUESTS_KEY, DIRECT_KEY, SESSIONS_KEY = "#accepts-1.0", "#requests-1.0", "#direct-1.0", "#sessions-1.0"
+_BROKER = (
+    (REQUESTS_KEY, "requests", "Asks for offers: where and when something can run, and what that costs"),
+    (DIRECT_KEY, "direct", "Runs something at the best place, without a choice of offers"),
+    (SESSIONS_KEY, "sessions", "Offers and what becomes of them"),
+)
 
 
 def capabilities(
@@ -35,4 +43,22 @@ def capabilities(
             ),
         ),
     )
-    return (*vosi_capabilities(base_url), accepts)
+    broker = tuple(
+        Capability(
+            standard_id=f"{standard_id}{key}",
+            description=about,
+            interfaces=(
+                Interface(
+                    access_url=f"{base_url}/{path}",
+                    use="base",
+                    role="std",
+                    version="1.0",
+                    security_methods=security_methods,
+                    query_types=("GET", "POST") if path == "sessions" else ("POST",),
+                    result_type="application/json",
+                ),
+            ),
+        )
+        for key, path, about in _BROKER
+    )
+    return (*vosi_capabilities(base_url), accepts, *broker)

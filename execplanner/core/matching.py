@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from execplanner.core.facility import Capacity, Facility, Kind
+from execplanner.core.kinds import read_kind
 from execplanner.core.quantity import format_duration, format_size
 from execplanner.core.question import Question, Tree, Wish
 
@@ -57,12 +58,12 @@ class Verdict:
 
 def judge(question: Question, facility: Facility) -> Verdict:
     """Tell whether the facility takes the task."""
-    kind = facility.kinds.get(question.tasktype)
+    kind = facility.kinds.get(question.tasktype) or facility.kinds.get(read_kind(question.tasktype, "executable"))
     if kind is None:
         known = ", ".join(sorted(facility.kinds)) or "nothing"
         text = f"{facility.title} does not run {question.tasktype[:80]!r}; it runs {known}."
         return Verdict(reasons=(Reason(stage=Stage.KIND, pointer="/tasktype", text=text),))
-    limits = limits_of(facility.capacity)
+    limits = limits_of(facility.limits)
     reasons = (*_taskinfo(question.taskinfo, kind), *_unknown(question), *_sizes(question, limits))
     ignored = (
         *(pointer for pointer in question.unknown if not pointer.startswith("/resources/")),

@@ -38,10 +38,7 @@ def read_document(body: bytes, media_type: str) -> Tree:
     """
     if not is_document(media_type):
         raise UnsupportedMediaType(f"A question is read from {ACCEPTED}, not from {media_type[:80]}.")
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError("The document is not UTF-8.") from error
+    text = _decoded(body)
     return _json(text) if media_type in JSON_TYPES or media_type.endswith("+json") else _yaml(text)
 
 
@@ -53,13 +50,52 @@ def read_object(body: bytes, media_type: str) -> dict[str, Tree]:
     return tree
 
 
-def _json(text: str) -> Tree:
+def read_values(body: bytes, media_type: str) -> tuple[Any, bool]:
+    """Read a document of a media type; return its values, and whether they have types: those of YAML are text.
+
+    Raises
+    ------
+    UsageError
+        The body is not what it says it is, or is not safe to read.
+    UnsupportedMediaType
+        It is neither JSON nor YAML.
+    """
+    if not is_document(media_type):
+        raise UnsupportedMediaType(f"A document is read from JSON, YAML or XML, not from {media_type[:80]}.")
+    text = _decoded(body)
+    if media_type not in JSON_TYPES and not media_type.endswith("+json"):
+        return _yaml(text), False
+    values = _json_values(text)
+    _require_shallow(values, 0)
+    return values, True
+
+
+def _decoded(body: bytes) -> str:
     try:
-        return _texts(json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant), 0)
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError("The document is not UTF-8.") from error
+
+
+def _json(text: str) -> Tree:
+    return _texts(_json_values(text), 0)
+
+
+def _json_values(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except RecursionError as error:
-        raise _too_deep() from error
+        raise too_deep() from error
     except ValueError as error:
         raise UsageError(f"The document is not JSON: {error}.") from error
+
+
+def _require_shallow(value: Any, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise too_deep()
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            _require_shallow(one, depth + 1)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -75,7 +111,7 @@ def _no_constant(name: str) -> NoReturn:
 
 def _texts(value: Any, depth: int) -> Tree:
     if depth > MAX_DEPTH:
-        raise _too_deep()
+        raise too_deep()
     if isinstance(value, dict):
         return {name: _texts(one, depth + 1) for name, one in value.items()}
     if isinstance(value, list):
@@ -108,7 +144,7 @@ class _YamlReader:
 
     def _node(self, event: yaml.Event, depth: int) -> Tree:
         if depth > MAX_DEPTH:
-            raise _too_deep()
+            raise too_deep()
         match event:
             case yaml.SequenceStartEvent(anchor=None, tag=None):
                 return self._items(depth)
@@ -137,5 +173,6 @@ class _YamlReader:
         return members
 
 
-def _too_deep() -> UsageError:
+def too_deep() -> UsageError:
+    """Return the error for a document that could exhaust a stack."""
     return UsageError(f"The document is nested more than {MAX_DEPTH} deep.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 
 from penstock.auth.challenges import OAUTH, OPENID, Challenge, bearer, ivoa_bearer
@@ -57,14 +58,15 @@ class OidcAuthenticator:
         authorization = headers.get("Authorization")
         if authorization is None:
             return ANONYMOUS
-        token = parse_token(bearer_token(authorization))
+        text = bearer_token(authorization)
+        token = parse_token(text)
         trusted = self._trusted.get(token.issuer)
         if trusted is None:
             raise AuthenticationRequired("The token is of an issuer that is not trusted here.")
         issuer, keys = trusted
         candidates = await keys.find(token.key_id)
         claims = verify_token(token, candidates, issuer=issuer, now=self._clock())
-        return principal_of_claims(claims, issuer)
+        return replace(principal_of_claims(claims, issuer), token=text)
 
 
 async def _open(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Authenticator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from penstock.auth.challenges import Challenge
@@ -12,11 +12,16 @@ from penstock.dali.errors import AuthenticationRequired, Forbidden, UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """A caller: anonymous when `subject` is None; a subject is printable ASCII, fit for a header and the log."""
+    """A caller: anonymous when `subject` is None; a subject is printable ASCII, fit for a header and the log.
+
+    `token` is the access token that the caller came with, for systems that act on their behalf; it is never shown, and
+    jobs run without it.
+    """
 
     subject: str | None = None
     groups: frozenset[str] = frozenset()
     admin: bool = False
+    token: str | None = field(default=None, repr=False, compare=False)
 
     @property
     def anonymous(self) -> bool:

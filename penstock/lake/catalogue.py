@@ -1,7 +1,8 @@
 """The tables of a lake: what each column means, said once, for queries and for the code that stores.
 
-``ivoa.obscore`` and ``lake.{files,replicas,sites}`` are offered to TAP. The columns in `_PRIVATE` and the table of
-`marks` are not: where a file lies on the disks of this host is nobody's business.
+``ivoa.obscore`` and ``lake.{files,replicas,sites,rejected}`` are offered to TAP. Columns that are declared in
+`Catalogue.of` only are not, and neither are the other tables: where a file lies on the disks of this host, or who
+stages what, is nobody's business.
 
 Instants are text in ISO 8601 on both engines, which sorts as time does and is what DALI writes (DALI 1.2 s3.1.2).
 """
@@ -71,36 +72,62 @@ REPLICAS = Table(
     ),
 )  # fmt: skip
 
+REJECTED = Table(
+    name="rejected",
+    columns=(
+        _column("did", "unicodeChar", "meta.id;meta.main", "The file", indexed=True, principal=True, nullable=False),
+        _column("column_name", "char", "meta.id", "The column of ivoa.obscore that has no value because of this", principal=True, nullable=False),
+        _column("scope", "unicodeChar", "meta.id.parent", "Scope of the file", indexed=True, nullable=False),
+        _column("reason", "unicodeChar", "meta.note", "What is wrong with the metadata of the file", principal=True, nullable=False),
+        _column("in_obscore", "int", "meta.code", "1 if the file has a row in ivoa.obscore without this value, 0 if it has none", principal=True, nullable=False),
+        _column("found_at", "char", "time", "When this was found", xtype="timestamp", nullable=False),
+    ),
+    description="Metadata of files that could not become values of ivoa.obscore, and why",
+    foreign_keys=(
+        ForeignKey(target_table="lake.files", pairs=(("did", "did"),), description="The file that the metadata are of"),
+    ),
+)  # fmt: skip
+
 SCHEMAS: tuple[Schema, ...] = (
     Schema(name="ivoa", tables=(OBSCORE, OBSPLAN), description="Tables that IVOA standards define"),
     Schema(
         name="lake",
-        tables=(FILES, REPLICAS, SITES),
+        tables=(FILES, REPLICAS, SITES, REJECTED),
         description="The data lake: files, their copies, and the sites that hold them",
     ),
 )
 
-_KEYS = {"obscore": ("lake_did",), "files": ("did",), "replicas": ("did", "site"), "sites": ("name",)}
+_KEYS = {
+    "obscore": ("lake_did",),
+    "files": ("did",),
+    "replicas": ("did", "site"),
+    "sites": ("name",),
+    "rejected": ("did", "column_name"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     """The tables of a lake in one SQL dialect.
 
-    `marks` are small facts about the whole: which authority the identifiers are of, whether the sample was placed.
+    `marks` are small facts about the whole: which authority the identifiers are of, whether the sample was placed, how
+    far harvests are. `rules` and `rule_files` are stagings in a lake that keeps its own.
     """
 
     obscore: sa.Table
     files: sa.Table
     replicas: sa.Table
     sites: sa.Table
+    rejected: sa.Table
     marks: sa.Table
+    rules: sa.Table
+    rule_files: sa.Table
 
     @classmethod
     def of(cls, dialect: Dialect) -> Catalogue:
         """Declare the tables for a dialect."""
         ivoa, lake = Namespace.of(dialect, "ivoa"), Namespace.of(dialect, "lake")
-        files, sites = _declare(lake, FILES), _declare(lake, SITES)
+        files, sites = _declare(lake, FILES, sa.Column("metadata", sa.Text)), _declare(lake, SITES)
         replicas = _declare(
             lake,
             REPLICAS,
@@ -108,7 +135,32 @@ class Catalogue:
             sa.Column("modified_ns", sa.BigInteger),
         )
         marks = lake.table("marks", sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text))
-        catalogue = cls(_declare(ivoa, OBSCORE), files, replicas, sites, marks)
+        rules = lake.table(
+            "rules",
+            sa.Column("id", sa.Text, primary_key=True),
+            sa.Column("site", sa.Text, nullable=False),
+            sa.Column("owner", sa.Text),
+            sa.Column("fingerprint", sa.Text, nullable=False),
+            sa.Column("expires", sa.Text),
+        )
+        rule_files = lake.table(
+            "rule_files",
+            sa.Column("rule", sa.Text, sa.ForeignKey(rules.c.id), primary_key=True),
+            sa.Column("did", sa.Text, primary_key=True),
+            sa.Column("size_bytes", sa.BigInteger, nullable=False),
+            sa.Column("state", sa.Text, nullable=False),
+            sa.Column("reason", sa.Text),
+        )
+        catalogue = cls(
+            obscore=_declare(ivoa, OBSCORE),
+            files=files,
+            replicas=replicas,
+            sites=sites,
+            rejected=_declare(lake, REJECTED, keys_enforced=False),
+            marks=marks,
+            rules=rules,
+            rule_files=rule_files,
+        )
         catalogue._index()
         return catalogue
 
@@ -124,9 +176,11 @@ class Catalogue:
         sa.Index("lake_files_name", f.scope, f.name, unique=True)
         sa.Index("lake_replicas_site", r.site)
         sa.Index("lake_replicas_path", r.path)
+        sa.Index("lake_rejected_scope", self.rejected.c.scope)
+        sa.Index("lake_rule_files_did", self.rule_files.c.did)
 
 
-def _declare(ns: Namespace, table: Table, *private: sa.Column[Any]) -> sa.Table:
+def _declare(ns: Namespace, table: Table, *private: sa.Column[Any], keys_enforced: bool = True) -> sa.Table:
     """Make the SQL table of a description; keys to other namespaces are described and not enforced."""
     keys = _KEYS[table.name]
     columns = [
@@ -140,7 +194,7 @@ def _declare(ns: Namespace, table: Table, *private: sa.Column[Any]) -> sa.Table:
             [ns.reference(key.target_table.removeprefix(own), target) for _, target in key.pairs],
         )
         for key in table.foreign_keys
-        if key.target_table.startswith(own)
+        if keys_enforced and key.target_table.startswith(own)
     ]
     return ns.table(table.name, *columns, *private, *constraints)
 

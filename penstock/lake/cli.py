@@ -1,4 +1,4 @@
-"""``penstock lake``: what an operator does with the local lake."""
+"""``penstock lake``: what an operator does with the lake."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from penstock.db import async_url
 from penstock.lake.names import as_text, collection_name, site_name
 from penstock.lake.port import Site
 from penstock.lake.rows import SUFFIXES
+from penstock.lake.rucio.commands import attach_command, harvest_command
 from penstock.lake.sample import COLLECTION, ensure_sample
 from penstock.lake.scan import Report, Scan
 from penstock.lake.store import LakeStore
@@ -34,6 +35,10 @@ lake_app = typer.Typer(no_args_is_help=True, help="The data lake of this host.")
 
 _Data = Annotated[Path | None, typer.Option("--data", help="Directory of everything that must persist")]
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object for programs")]
+
+
+lake_app.command("harvest")(harvest_command)
+lake_app.command("attach")(attach_command)
 
 
 def _checked(rule: Callable[[str], str]) -> Callable[[str | None], str | None]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,25 @@ from typing import Any
 import sqlalchemy as sa
 
 from penstock.auth.principal import Principal
+from penstock.clock import utc_now
+from penstock.dali.errors import NotFound, UsageError
 from penstock.db import Database
+from penstock.lake.copies import Copies, CopySettings
 from penstock.lake.names import as_path, dataset_prefix
-from penstock.lake.port import DataLake, Did, DidType, Entry, Medium, Replica, ReplicaState, Site
+from penstock.lake.port import (
+    DataLake,
+    Did,
+    DidType,
+    Entry,
+    Medium,
+    Member,
+    Quota,
+    Replica,
+    ReplicaState,
+    Rule,
+    Site,
+    Staging,
+)
 from penstock.lake.sample import ensure_sample
 from penstock.lake.store import PAGE, LakeStore, among
 from penstock.settings import Settings
@@ -23,23 +40,26 @@ _TOLD = ("dataproduct_type", "obs_id", "target_name")  # columns of ObsCore that
 
 
 class LocalLake:
-    """The `DataLake` of the catalogue's own tables.
+    """The `DataLake` and `StagingLake` of the catalogue's own tables.
 
     Datasets are collections and the directories in them: ``collection:/`` and ``collection:directory/``.
     Everybody may know of every file; `Entry.public_from` says from when everybody may read it.
     """
 
-    def __init__(self, store: LakeStore) -> None:
+    def __init__(self, store: LakeStore, copies: Copies | None = None) -> None:
         self._store = store
         self._db = store.db
+        self._copies = copies
 
     @classmethod
-    async def open(cls, settings: Settings, db: Database) -> DataLake:
+    async def open(cls, settings: Settings, db: Database, _stack: AsyncExitStack | None = None) -> DataLake:
         """Return the lake of a deployment; one that is new is given the sample collection."""
         store = LakeStore(db, settings.authority)
         await store.publish_under(settings.authority)
         await ensure_sample(settings, store)
-        return cls(store)
+        folder = settings.data_dir.absolute() / "lake" / ".staged"
+        own = CopySettings(folder=folder, limit_bytes=settings.local_staging_bytes)
+        return cls(store, Copies(store, own, utc_now))
 
     async def resolve(self, dids: Sequence[Did], *, caller: Principal) -> Mapping[Did, Entry]:
         """Return what is known of each DID: one query for all files, one for each dataset."""
@@ -91,23 +111,65 @@ class LocalLake:
         """Return all storage sites, by name."""
         return await self._store.sites()
 
-    async def content(self, did: Did, *, caller: Principal) -> AsyncIterator[Did]:
+    async def distances(self, site: str) -> Mapping[str, int]:
+        """Return nothing: places of sites are all that is known of distances here."""
+        return {}
+
+    async def content(self, did: Did, *, caller: Principal) -> AsyncIterator[Member]:
         """Yield the files of a dataset, by name; nothing for a file."""
         files, after = self._store.tables.files, ""
         while dataset_prefix(did) is not None:
             query = (
-                sa.select(files.c.name)
+                sa.select(files.c.name, files.c.size_bytes)
                 .where(*self._members(did), files.c.name > after)
                 .order_by(files.c.name)
                 .limit(PAGE)
             )
             async with self._db.read() as connection:
-                names = (await connection.execute(query)).scalars().all()
-            for name in names:
-                yield Did(did.scope, name)
-            if len(names) < PAGE:
+                rows = (await connection.execute(query)).all()
+            for name, size in rows:
+                yield Member(did=Did(did.scope, name), size_bytes=size)
+            if len(rows) < PAGE:
                 return
-            after = names[-1]
+            after = rows[-1].name
+
+    async def stage(self, dids: Sequence[Did], *, site: str, lifetime: timedelta | None, caller: Principal) -> Rule:
+        """Make a rule for files and all files of datasets; `staging` copies them."""
+        copies = self._staged_here()
+        await copies.site(site)
+        if not dids:
+            raise UsageError("Say what is to be staged: ID is missing.")
+        entries = await self.resolve(dids, caller=caller)
+        unknown = next((did for did in dids if did not in entries), None)
+        if unknown is not None:
+            raise NotFound(f"The lake knows no {unknown}.")
+        files = {did: entry for did, entry in entries.items() if entry.type is DidType.FILE}
+        for did in entries:
+            async for member in self.content(did, caller=caller):
+                files[member.did] = Entry(did=member.did, size_bytes=member.size_bytes)
+        return await copies.stage(list(files.values()), site=site, lifetime=lifetime, caller=caller)
+
+    async def staging(self, rule: str, *, caller: Principal) -> Staging:
+        """Copy some of what still waits, and return how far the rule is."""
+        copies = self._staged_here()
+        site, dids = await copies.next(rule, caller)
+        entries = await self.resolve(dids, caller=caller)
+        await copies.copy(rule, site, list(entries.values()))
+        await copies.missing(rule, [did for did in dids if did not in entries])
+        return await copies.state(rule)
+
+    async def unstage(self, rule: str, *, caller: Principal) -> None:
+        """End a rule; the copies that no other rule keeps go with it."""
+        await self._staged_here().end(rule, caller)
+
+    async def quotas(self, caller: Principal) -> Sequence[Quota]:
+        """Return what the caller has staged at each site."""
+        return await self._staged_here().quotas(caller)
+
+    def _staged_here(self) -> Copies:
+        if self._copies is None:
+            raise UsageError("This lake makes no copies.")
+        return self._copies
 
 
 def _entries(rows: Sequence[sa.Row[*tuple[Any, ...]]]) -> dict[Did, Entry]:

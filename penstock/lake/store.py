@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from penstock.db import Database, Dialect
+from penstock.direct import Statement
 from penstock.lake.catalogue import Catalogue
 from penstock.lake.judge import Copy, Known, Offer, Verdict, judge
 from penstock.lake.names import as_path, as_text
@@ -52,6 +54,15 @@ def among(dialect: Dialect, column: sa.ColumnElement[str], values: Iterable[str]
     return column.in_(sa.select(listed.c.value))
 
 
+def _metadata(dialect: Dialect, files: sa.Table) -> sa.Select[Any]:
+    """Return the question for what is known of the files in the parameter `dids`."""
+    query = sa.select(files.c.did, files.c.media_type, files.c.public_from, files.c.metadata)
+    if dialect == "postgresql":
+        return query.where(files.c.did == sa.any_(sa.cast(sa.bindparam("dids"), postgresql.ARRAY(sa.Text))))
+    listed = sa.func.json_each(sa.bindparam("dids")).table_valued("value")
+    return query.where(files.c.did.in_(sa.select(listed.c.value)))
+
+
 class LakeStore:
     """The tables of a lake and the transactions on them.
 
@@ -67,6 +78,7 @@ class LakeStore:
         self.db = db
         self.authority = authority
         self.tables = Catalogue.of(db.dialect)
+        self._metadata = Statement.of(_metadata(db.dialect, self.tables.files), db.dialect)
 
     async def put_site(self, site: Site) -> None:
         """Write a site: what is given replaces what was known, what is not given stays."""
@@ -77,12 +89,12 @@ class LakeStore:
             "longitude_deg": site.longitude_deg,
             "medium": site.medium.value,
         }
-        async with self._write() as connection:
+        async with self.writing() as connection:
             known = (
                 await connection.execute(sa.select(self.tables.sites).where(self.tables.sites.c.name == site.name))
             ).one_or_none()
             kept = {} if known is None else {k: v for k, v in known._mapping.items() if row[k] is None}
-            await self._upsert(connection, self.tables.sites, [row | kept])
+            await self.upsert(connection, self.tables.sites, [row | kept])
 
     async def sites(self) -> list[Site]:
         """Return all sites, by name."""
@@ -133,7 +145,7 @@ class LakeStore:
             Those identifiers whose known copy at the site lies elsewhere and is still there.
         """
         dids = [str(file.candidate.did) for file in found]
-        async with self._write() as connection:
+        async with self.writing() as connection:
             known = await self._known(connection, dids)
             described = await self._described(connection, known)
             plan = _Plan(site, self.authority)
@@ -141,9 +153,9 @@ class LakeStore:
                 plan.take(file, known.get(did), described.get(did), other_is_there=did in here)
                 for did, file in zip(dids, found, strict=True)
             ]
-            await self._upsert(connection, self.tables.files, plan.files)
-            await self._upsert(connection, self.tables.obscore, plan.observations)
-            await self._upsert(connection, self.tables.replicas, plan.replicas)
+            await self.upsert(connection, self.tables.files, plan.files)
+            await self.upsert(connection, self.tables.obscore, plan.observations)
+            await self.upsert(connection, self.tables.replicas, plan.replicas)
             await self._withdraw(connection, site, plan.withdrawn)
         return outcomes
 
@@ -154,7 +166,7 @@ class LakeStore:
 
     async def withdraw(self, site: str, dids: Collection[str]) -> None:
         """Note that copies at a site cannot be read."""
-        async with self._write() as connection:
+        async with self.writing() as connection:
             await self._withdraw(connection, site, dids)
 
     async def _withdraw(self, connection: AsyncConnection, site: str, dids: Collection[str]) -> None:
@@ -208,7 +220,9 @@ class LakeStore:
         """Forget a collection and return how many files it had; the files themselves stay where they are."""
         files, replicas, obscore = self.tables.files, self.tables.replicas, self.tables.obscore
         dids = sa.select(files.c.did).where(files.c.scope == collection)
-        async with self._write() as connection:
+        async with self.writing() as connection:
+            rejected = self.tables.rejected
+            await connection.execute(sa.delete(rejected).where(rejected.c.scope == collection))
             await connection.execute(sa.delete(obscore).where(obscore.c.lake_did.in_(dids)))
             await connection.execute(sa.delete(replicas).where(replicas.c.did.in_(dids)))
             return (await connection.execute(sa.delete(files).where(files.c.scope == collection))).rowcount
@@ -221,8 +235,8 @@ class LakeStore:
 
     async def set_mark(self, key: str, value: str) -> None:
         """Write a mark about the whole lake."""
-        async with self._write() as connection:
-            await self._upsert(connection, self.tables.marks, [{"key": key, "value": value}])
+        async with self.writing() as connection:
+            await self.upsert(connection, self.tables.marks, [{"key": key, "value": value}])
 
     async def is_empty(self) -> bool:
         """Whether the lake has no files."""
@@ -240,7 +254,7 @@ class LakeStore:
             .where(table.c.lake_did == sa.bindparam("did"))
             .values({name: sa.bindparam(f"new_{name}") for name in identity(authority, Did("a", "b"))})
         )
-        async with self._write() as connection:
+        async with self.writing() as connection:
             while True:
                 page = (
                     sa.select(table.c.lake_did).where(table.c.lake_did > after).order_by(table.c.lake_did).limit(PAGE)
@@ -251,23 +265,42 @@ class LakeStore:
                 new = [{"did": did, **_renamed(identity(authority, Did(*did.split(":", 1))))} for did in dids]
                 await connection.execute(change, new)
                 after = dids[-1]
-            await self._upsert(connection, self.tables.marks, [{"key": _AUTHORITY, "value": authority}])
+            await self.upsert(connection, self.tables.marks, [{"key": _AUTHORITY, "value": authority}])
+
+    async def metadata(self, dids: Collection[str]) -> dict[str, Mapping[str, Any]]:
+        """Return media type, release date and metadata of the files that are known, by the text of their DIDs."""
+        wanted = list(dids) if self.db.dialect == "postgresql" else json.dumps(list(dids))
+        return {row["did"]: row for row in await self.db.direct.read(self._metadata, {"dids": wanted})}
+
+    async def put_copy(self, did: Did, site: str, path: Path, modified_ns: int) -> None:
+        """Note that a file has a copy on this host for a site."""
+        row = {
+            "did": str(did),
+            "site": site,
+            "state": ReplicaState.AVAILABLE.value,
+            "url": None,
+            "path": as_text(str(path)),
+            "modified_ns": modified_ns,
+        }
+        async with self.writing() as connection:
+            await self.upsert(connection, self.tables.replicas, [row])
 
     @asynccontextmanager
-    async def _write(self) -> AsyncIterator[AsyncConnection]:
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Give a transaction; the catalogue has one writer at a time."""
         async with self.db.write() as connection:
             if self.db.dialect == "postgresql":
                 await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCAN_LOCK})
             yield connection
 
-    async def _upsert(self, connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
-        """Insert rows, or replace those that have their keys."""
+    async def upsert(self, connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
+        """Insert rows, or replace those that have their keys; columns that the rows do not name stay as they are."""
         if not rows:
             return
         make = postgresql.insert if self.db.dialect == "postgresql" else sqlite.insert
         insert = make(table)
         keys = [column.name for column in table.primary_key]
-        changed = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
+        changed = {name: insert.excluded[name] for name in rows[0] if name not in keys}
         await connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
 
 

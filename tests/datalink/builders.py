@@ -26,7 +26,7 @@ from penstock.db import Database
 from penstock.edge.health import Readiness
 from penstock.edge.urls import Urls
 from penstock.lake.catalogue import Catalogue
-from penstock.lake.port import DataLake, Did, Entry, Replica, Site
+from penstock.lake.port import DataLake, Did, Entry, Member, Replica, Site
 from penstock.service import Resources, Service
 from penstock.settings import load_settings
 
@@ -60,10 +60,13 @@ class MemoryLake:
         await self._answer()
         return self.known_sites
 
-    async def content(self, did: Did, *, caller: Principal) -> AsyncIterator[Did]:
+    async def content(self, did: Did, *, caller: Principal) -> AsyncIterator[Member]:
         await self._answer()
         for member in self.members.get(did, ()):
-            yield member
+            yield Member(did=member)
+
+    async def distances(self, site: str) -> Mapping[str, int]:
+        return {}
 
     async def _answer(self) -> None:
         if self.away:

@@ -30,10 +30,9 @@ def blocks(page: Path, language: str) -> list[str]:
     return [text for found, text in BLOCK.findall(page.read_text()) if found == language]
 
 
-PAGES = (
-    "README.md",
-    *(f"docs/{name}.md" for name in ("datalink", "tour", "registry", "conformance", "soda", "basket")),
-)
+NAMES = ("datalink", "lake", "tour", "registry", "conformance", "soda", "basket", "execution-planner")
+PAGES = ("README.md", *(f"docs/{name}.md" for name in NAMES))
+SHELL = [text for name in ("tour", "datalink", "execution-planner") for text in blocks(ROOT / f"docs/{name}.md", "sh")]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -43,7 +42,7 @@ def test_python_examples_run(page: str, server: Server) -> None:
     exec(compile(code, page, "exec"), namespace)
 
 
-@pytest.mark.parametrize("text", [*blocks(ROOT / "docs/tour.md", "sh"), *blocks(ROOT / "docs/datalink.md", "sh")])
+@pytest.mark.parametrize("text", SHELL)
 def test_shell_examples_run(text: str, server: Server) -> None:
     if any(word in text for word in NOT_TO_RUN):
         pytest.skip("changes the machine, or is run by another test")

@@ -71,7 +71,8 @@ async def nothing(_context: JobContext) -> None:
 def test_this_host_runs_what_is_installed() -> None:
     sleep = JobType(name="sleep", version="1", title="Sleep", description="Sleeps.", run=nothing)
     facility = this_host("a.b.c", "https://x.example/uws/jobs", {"sleep": sleep}, max_duration_s=60)
-    assert facility.kinds == {"sleep": Kind(title="Sleep")}
+    assert {name: kind.title for name, kind in facility.kinds.items()} == {"sleep": "Sleep"}
+    assert facility.executor_for("sleep") is None
     assert facility.interfaces[0].endpoint == "https://x.example/uws/jobs"
     assert facility.capacity.cores
     assert facility.capacity.duration_s == 60

@@ -5,10 +5,10 @@ A package adds types by entry points of the group ``penstock.job_types``, whose 
 
 from __future__ import annotations
 
+from penstock.sandbox import Sandbox
 from uws.job_types.blocking import BlockingContext
 from uws.job_types.commandline import Output, command_line
 from uws.job_types.functions import About, job_type
 from uws.job_types.installed import installed_job_types
-from uws.job_types.sandbox import Sandbox
 
 __all__ = ["About", "BlockingContext", "Output", "Sandbox", "command_line", "installed_job_types", "job_type"]

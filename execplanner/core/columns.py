@@ -1,0 +1,279 @@
+"""All facilities as columns: who takes a request, and in which order they are to be asked for room.
+
+What many facilities have in common (policies, groups, storage sites, cost tables) is judged once for all that share it.
+The order is lexicographic: by the first criterion of the ranking, where that is about the same by the second,
+and so on; what differs by less than a part in two thousand is about the same, and then the facility's place in the list
+decides. So the order can be explained by what offers show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from execplanner.core.facility import Facility, Policy, Rate
+from execplanner.core.locality import Locality, Transfer, transfer_key, transfer_to
+from execplanner.core.policy import check_policy
+from execplanner.core.request import Ask
+from execplanner.core.slots import FOREVER, Room, amounts_of
+from execplanner.core.stages import STAGES, Refusal, Stage, judge_one, may_use, quote
+from execplanner.core.times import to_ms
+from penstock.auth.principal import Principal
+from penstock.dali.errors import UsageError
+
+Mask = npt.NDArray[np.bool_]
+Column = npt.NDArray[Any]
+_UNLIMITED = np.iinfo(np.int64).max
+_STEPS = 2**15 - 1
+_PER_FOLD = 2000.0
+_FIRST = 16
+_NO_TRANSFER = Transfer()
+
+
+class Criterion(StrEnum):
+    """What facilities are ranked by."""
+
+    START = "start"
+    BYTES = "bytes"
+    COST = "cost"
+    CARBON = "carbon"
+
+
+DEFAULT_RANKING = tuple(Criterion)
+
+
+def read_ranking(text: str | None) -> tuple[Criterion, ...]:
+    """Read RANK: criteria by weight, as in ``cost,start``; those that are not named follow in their usual order.
+
+    Raises
+    ------
+    UsageError
+        One is not known.
+    """
+    named = [part.strip().lower() for part in (text or "").split(",") if part.strip()]
+    known = {str(one): one for one in Criterion}
+    for name in named:
+        if name not in known:
+            raise UsageError(f"RANK={name[:40]!r} is no criterion; there are {', '.join(known)}.")
+    first = dict.fromkeys(known[name] for name in named)
+    return (*first, *(one for one in DEFAULT_RANKING if one not in first))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """The outcome: which facilities take the request (`accepts`), and the transfer to each."""
+
+    accepts: Mask
+    stage: npt.NDArray[np.int8]
+    transfer: Callable[[int], Transfer]
+    bytes_to_move: Column
+    seconds: Column
+    cost: Column
+    carbon: Column
+
+    def order(self, starts: Column, ranking: Sequence[Criterion]) -> Iterator[int]:
+        """Yield the facilities that take the request, the best first; `starts` are seconds from now."""
+        columns = {
+            Criterion.START: starts,
+            Criterion.BYTES: self.bytes_to_move,
+            Criterion.COST: self.cost,
+            Criterion.CARBON: self.carbon,
+        }
+        [chosen] = np.nonzero(self.accepts)
+        key = np.zeros(len(chosen), dtype=np.int64)
+        for criterion in ranking:
+            key = (key << 15) | _steps(columns[criterion][chosen])
+        if len(chosen) > 4 * _FIRST:
+            # argpartition leaves equal keys in any order: the place in the list makes all keys different.
+            border = np.partition(key, _FIRST)[_FIRST]
+            [head] = np.nonzero(key <= border)
+            head = head[np.argsort(key[head], kind="stable")]
+            yield from (int(one) for one in chosen[head])
+            [rest] = np.nonzero(key > border)
+            chosen, key = chosen[rest], key[rest]
+        yield from (int(one) for one in chosen[np.argsort(key, kind="stable")])
+
+
+def _steps(values: Column) -> Column:
+    """Return values as whole numbers of 15 bits, in steps that grow with the value."""
+    folds = np.log1p(np.maximum(values.astype(np.float64), 0.0)) * _PER_FOLD / 4
+    return np.minimum(folds, _STEPS).astype(np.int64)
+
+
+class FacilityTable:
+    """The facilities of a deployment.
+
+    Parameters
+    ----------
+    facilities
+        In the order that decides between equals.
+    """
+
+    def __init__(self, facilities: Sequence[Facility]) -> None:
+        self.facilities = tuple(facilities)
+        self.limits = limits = [one.limits for one in self.facilities]
+        self.index = {one.id: number for number, one in enumerate(self.facilities)}
+        self._cores = _column(one.cores for one in limits)
+        self._memory = _column(one.memory_bytes for one in limits)
+        self._store = _column(one.store_bytes for one in limits)
+        self._gpus = _column(one.gpus for one in limits)
+        self._duration = np.array([np.inf if one.duration_s is None else one.duration_s for one in limits])
+        self.startup = np.array([one.startup_s for one in limits], dtype=np.float64)
+        self._models = _Shared([one.gpu_models for one in limits])
+        self._groups = _Shared([one.groups for one in self.facilities])
+        self._ways = _Shared([transfer_key(one) for one in self.facilities])
+        self._costs = _Shared([tuple(sorted(one.costs.items())) for one in self.facilities])
+        self._metrics = _Shared([tuple(sorted(one.metrics.items())) for one in self.facilities])
+        self._rooms: dict[int, Room] = {}
+        self._kinds = {name: self._of_kind(name) for name in {k for one in self.facilities for k in one.kinds}}
+
+    def room(self, number: int) -> Room:
+        """Return what there is of a facility in all."""
+        if number not in self._rooms:
+            self._rooms[number] = room_of(self.facilities[number])
+        return self._rooms[number]
+
+    def _of_kind(self, name: str) -> tuple[Column, _Shared]:
+        """Return the facilities that run a kind, and their policies."""
+        runs = [n for n, one in enumerate(self.facilities) if one.executor_for(name) is not None]
+        return np.array(runs, dtype=np.int64), _Shared([self.facilities[n].kinds[name].policy for n in runs])
+
+    def match(self, ask: Ask, caller: Principal, locality: Locality) -> Match:
+        """Tell who takes a request."""
+        if locality.data:
+            transfers = [transfer_to(self.facilities[first], locality) for first in self._ways.firsts]
+        else:
+            transfers = [_NO_TRANSFER] * len(self._ways.firsts)
+        stage = np.full(len(self.facilities), -1, dtype=np.int8)
+        seconds = self._ways.spread([one.seconds for one in transfers])
+        moved = self._ways.spread([float(one.bytes_to_move) for one in transfers])
+        costs = self._quotes(ask, transfers)
+        for number, turned in enumerate(self._turned(ask, caller, transfers, costs)):
+            stage[turned & (stage < 0)] = number
+        return Match(
+            accepts=stage < 0,
+            stage=stage,
+            transfer=lambda n: transfers[self._ways.of[n]],
+            bytes_to_move=moved,
+            seconds=seconds,
+            cost=costs["monetary"],
+            carbon=costs["carbon"],
+        )
+
+    def _turned(
+        self, ask: Ask, caller: Principal, transfers: Sequence[Transfer], costs: Mapping[str, Column]
+    ) -> Iterator[Mask]:
+        """Yield for each stage who turns the request away there."""
+        runs, policies = self._kinds.get(ask.kind, (np.zeros(0, dtype=np.int64), _Shared([])))
+        unknown = np.ones(len(self.facilities), dtype=np.bool_)
+        unknown[runs] = False
+        yield unknown
+        yield self._against_policy(ask, runs, policies)
+        yield self._groups.spread(
+            [not may_use(self.facilities[first], caller) for first in self._groups.firsts], np.bool_
+        )
+        yield self._too_small(ask)
+        yield self._ways.spread([bool(one.reasons) for one in transfers], np.bool_)
+        yield ask.duration_s > self._duration
+        yield self._too_dear(ask, costs)
+
+    def _against_policy(self, ask: Ask, runs: Column, policies: _Shared) -> Mask:
+        refused = np.zeros(len(self.facilities), dtype=np.bool_)
+        if len(runs):
+            executable = ask.document["executable"]
+            verdicts = []
+            for value in policies.values:
+                assert isinstance(value, Policy)  # noqa: S101  # what was put in
+                verdicts.append(any(check_policy(value, executable)))
+            refused[runs] = policies.spread(verdicts, np.bool_)
+        return refused
+
+    def _too_small(self, ask: Ask) -> Mask:
+        need = ask.need
+        small = (self._cores < need.cores) | (self._memory < need.memory_bytes)
+        small |= (self._gpus < need.gpus) | (self._store < need.store_bytes)
+        if ask.gpu_models and need.gpus:
+            wanted = set(ask.gpu_models)
+            small |= self._models.spread(
+                [not wanted.intersection(self.facilities[first].capacity.gpu_models) for first in self._models.firsts],
+                np.bool_,
+            )
+        found: Mask = small
+        return found
+
+    def _too_dear(self, ask: Ask, costs: Mapping[str, Column]) -> Mask:
+        dear = np.zeros(len(self.facilities), dtype=np.bool_)
+        for name, limit in ask.cost_limits.items():
+            dear |= costs[name] > limit
+        for name, least in ask.metric_needs.items():
+            best = [self.facilities[first].metrics.get(name, (None, None))[1] for first in self._metrics.firsts]
+            dear |= self._metrics.spread([one is not None and one < least for one in best], np.bool_)
+        return dear
+
+    def _quotes(self, ask: Ask, transfers: Sequence[Transfer]) -> dict[str, Column]:
+        """Return the costs of the known types, by facility."""
+        nothing = Transfer()
+        quotes = [quote(self.facilities[first].costs, ask, nothing) for first in self._costs.firsts]
+        found = {}
+        for name in ("monetary", "energy", "carbon"):
+            column = self._costs.spread([one.get(name, 0.0) for one in quotes])
+            rates = [self.facilities[first].costs.get(name, Rate()).gib_moved for first in self._costs.firsts]
+            if any(rates):
+                moved = self._ways.spread([float(one.bytes_to_move) for one in transfers])
+                column = column + self._costs.spread(rates) * moved / 2**30
+            found[name] = column
+        return found
+
+    def refusals(self, ask: Ask, caller: Principal, match: Match, most: int) -> list[tuple[Facility, Refusal]]:
+        """Return why facilities do not take a request: first those that came nearest, at most so many."""
+        [turned] = np.nonzero(match.stage >= 0)
+        nearest = turned[np.argsort(-match.stage[turned], kind="stable")][:most]
+        found = []
+        for number in nearest:
+            facility = self.facilities[number]
+            refusal = judge_one(ask, facility, caller, match.transfer(int(number)))
+            found.append((facility, refusal or Refusal(stage=STAGES[match.stage[number]], messages=())))
+        return found
+
+    def stage_of(self, match: Match, number: int) -> Stage | None:
+        """Return the stage at which a facility turned the request away, None if it takes it."""
+        place = int(match.stage[number])
+        return STAGES[place] if place >= 0 else None
+
+
+def room_of(facility: Facility) -> Room:
+    """Return what there is of a facility in all; without a limit it is without end."""
+    there = facility.capacity
+    closed = tuple((to_ms(one.start), to_ms(one.end)) for one in facility.closed)
+    values = (there.cores, there.memory_bytes, there.gpus, there.store_bytes)
+    return Room(capacity=amounts_of([FOREVER if value is None else value for value in values]), closed=closed)
+
+
+class _Shared:
+    """Values that many facilities have in common: `of` says which value each has, `firsts` who has it first."""
+
+    def __init__(self, values: Sequence[Hashable]) -> None:
+        numbers: dict[Hashable, int] = {}
+        self.firsts: list[int] = []
+        of = np.zeros(len(values), dtype=np.int64)
+        for place, value in enumerate(values):
+            if value not in numbers:
+                numbers[value] = len(numbers)
+                self.firsts.append(place)
+            of[place] = numbers[value]
+        self.of = of
+        self.values: list[Hashable] = list(numbers)
+
+    def spread(self, values: Sequence[Any], dtype: Any = np.float64) -> Column:
+        """Return a column from what was found for each value."""
+        found: Column = np.array(values, dtype=dtype)[self.of] if len(values) else np.zeros(len(self.of), dtype=dtype)
+        return found
+
+
+def _column(values: Iterator[int | None]) -> Column:
+    return np.array([_UNLIMITED if value is None else value for value in values], dtype=np.int64)

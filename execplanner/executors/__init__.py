@@ -1,0 +1,1 @@
+"""Executors: one module for each kind of facility that can run works."""

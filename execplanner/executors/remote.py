@@ -1,0 +1,184 @@
+"""What executors have in common that ask a service over HTTP to run works.
+
+The service knows a work by something of its own, which is noted in the session's folder as soon as it is known. An
+executor says how the service is asked to start a work, how it is asked about one, and how to stop and to forget it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import orjson
+
+from execplanner.executors.folders import Folder
+from execplanner.executors.http import Api
+from execplanner.executors.options import Endpoint
+from execplanner.ports import Connector, Estimate, State, Step, Stream, Work
+from penstock.dali.errors import NotFound, ServiceUnavailable, UsageError
+from penstock.service import Resources
+
+_REMOTE = "remote"
+Remote = Mapping[str, Any]
+OptionsT = TypeVar("OptionsT", bound="RemoteOptions")
+
+
+class RemoteOptions(Endpoint):
+    """Options of every such executor; `start_s` is how long works take to start, in seconds."""
+
+    start_s: float = 10.0
+
+
+class RemoteExecutor(ABC, Generic[OptionsT]):
+    """An `execplanner.ports.Executor`; a handle is the path of the session's folder.
+
+    Parameters
+    ----------
+    options
+        What the record of the facility says.
+    """
+
+    kinds: ClassVar[tuple[str, ...]]
+    reads: ClassVar[type[RemoteOptions]] = RemoteOptions
+    health: ClassVar[str]
+    scheme: ClassVar[str] = "Bearer"
+    mounts: ClassVar[bool] = False
+
+    def __init__(self, options: OptionsT) -> None:
+        self.options = options
+        self.api = Api(options, scheme=self.scheme)
+
+    @classmethod
+    async def open(cls, options: Mapping[str, Any], resources: Resources) -> Self:
+        """Open the executor."""
+        return cls(cls.reads.read(options))  # type: ignore[arg-type]  # `reads` is what OptionsT stands for
+
+    async def probe(self) -> str | None:
+        """Return why the service does not serve us, None if it does."""
+        try:
+            await self.api.read("GET", self.health)
+        except (ServiceUnavailable, UsageError) as error:
+            return error.message
+        return None
+
+    async def estimate(self, work: Work, *, earliest: datetime) -> Estimate:
+        """Return `earliest`, and how long works take to start here."""
+        self.require(work)
+        return Estimate(start=earliest, preparing_s=self.options.start_s)
+
+    async def prepare(self, work: Work) -> None:
+        """See that the work can run here."""
+        self.require(work)
+
+    def require(self, work: Work) -> None:
+        """Raise `UsageError` where the work is nothing that we run."""
+        if work.kind not in self.kinds:
+            raise UsageError(f"A {work.kind} cannot run here; what can: {', '.join(self.kinds)}.")
+        if work.mounts and not self.mounts:
+            raise UsageError("Data cannot be mounted at this facility: works fetch it themselves.")
+
+    async def start(self, work: Work) -> str:
+        """Start the work unless it was started or cancelled."""
+        self.require(work)
+        folder = Folder(work.folder)
+        async with folder.alone():
+            if not folder.cancelled and _noted(folder) is None:
+                remote = await self.find(work) or await self.submit(work)
+                folder.note(_REMOTE, orjson.dumps(remote).decode())
+        return str(folder.path)
+
+    async def poll(self, handle: str) -> State:
+        """Return how the work is."""
+        folder = Folder(Path(handle))
+        remote = _noted(folder)
+        if folder.cancelled:
+            return State(step=Step.CANCELLED)
+        if remote is None:
+            return State(step=Step.WAITING)
+        if (end := folder.noted_end()) is not None:
+            return end
+        try:
+            return await self.look(remote, folder)
+        except NotFound:
+            return State(step=Step.FAILED, message="The facility has forgotten the work.")
+
+    async def logs(self, handle: str, stream: Stream, *, offset: int, limit: int) -> bytes:
+        """Return part of what the work has printed, as far as the service tells."""
+        folder = Folder(Path(handle))
+        remote = _noted(folder)
+        if remote is None or (folder.path / stream).exists():
+            return await folder.read(stream, offset=offset, limit=limit)
+        try:
+            return (await self.printed(remote, stream))[offset : offset + limit]
+        except NotFound:
+            return b""
+
+    async def cancel(self, handle: str) -> None:
+        """Stop the work."""
+        folder = Folder(Path(handle))
+        async with folder.alone():
+            if (await self.poll(handle)).step.ended:
+                return
+            remote = _noted(folder)
+            if remote is not None:
+                await self.stop(remote, folder)
+            folder.cancel()
+
+    async def release(self, handle: str) -> None:
+        """Stop the work and let the service forget it; what it has printed and how it ended stays in the folder."""
+        await self.cancel(handle)
+        folder = Folder(Path(handle))
+        async with folder.alone():
+            remote = _noted(folder)
+            if remote is not None and folder.noted_end() is None:
+                state = await self.poll(handle)
+                for stream in ("stdout", "stderr"):
+                    text = await self.logs(handle, stream, offset=0, limit=2**30)
+                    (folder.path / stream).write_bytes(text)
+                await self.forget(remote, folder)
+                folder.note_end(state)
+            await folder.clear()
+
+    async def find(self, work: Work) -> Remote | None:
+        """Return what the service knows the work by, None if it has not started it."""
+        return None
+
+    @abstractmethod
+    async def submit(self, work: Work) -> Remote:
+        """Start the work and return what the service knows it by."""
+
+    @abstractmethod
+    async def look(self, remote: Remote, folder: Folder) -> State:
+        """Return how the work is; raises `NotFound` where the service does not know it."""
+
+    async def printed(self, remote: Remote, stream: Stream) -> bytes:
+        """Return what the work has printed."""
+        return b""
+
+    @abstractmethod
+    async def stop(self, remote: Remote, folder: Folder) -> None:
+        """Stop the work; nothing happens where it does not run."""
+
+    async def forget(self, remote: Remote, folder: Folder) -> None:
+        """Remove what the service keeps of a work that has ended."""
+
+
+def page(kind: str, location: str) -> Connector:
+    """Return a connector for browsers."""
+    return Connector(kind=kind, protocol="HTTPS" if location.startswith("https:") else "HTTP", location=location)
+
+
+def name_of(work: Work) -> str:
+    """Return the name by which services that take names know the work."""
+    return f"penstock-{work.session_id}".lower()
+
+
+def _noted(folder: Folder) -> Remote | None:
+    text = folder.noted(_REMOTE)
+    if text is None:
+        return None
+    remote: Remote = orjson.loads(text)
+    return remote

@@ -1,0 +1,1 @@
+"""What the broker does: it plans, keeps, runs, and asks others."""

@@ -1,0 +1,380 @@
+"""Makes offers: who takes a request, when there is room, what it costs.
+
+Facilities are asked in the order of the ranking, some at a time and more each time, until there are enough offers.
+First it is seen whether they have room at once; only those that do not are searched for a later time. Nothing is
+reserved here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+
+import numpy as np
+
+from execplanner.core.columns import DEFAULT_RANKING, Column, Criterion, FacilityTable, Match
+from execplanner.core.facility import Capacity, Facility
+from execplanner.core.ids import RANDOM_BYTES, new_id
+from execplanner.core.locality import Transfer, site_names
+from execplanner.core.messages import Message, Urn, items, reason, warning
+from execplanner.core.offers import RELEASING_S, at_facility, metrics_of, offered_document
+from execplanner.core.request import GIB, Amounts, Ask
+from execplanner.core.slots import FOREVER, NOTHING, Room, Rows, Wanted, earliest_start, is_open, peak, within
+from execplanner.core.stages import quote
+from execplanner.core.times import to_ms
+from execplanner.keeping import Keeper, Offer, Reservation, Session
+from execplanner.ports import Estimate
+from execplanner.service.locating import Locator
+from execplanner.service.workshop import Workshop
+from penstock.auth.principal import Principal
+from penstock.clock import Clock
+from penstock.dali.errors import ServiceError
+
+_ROUNDS = (8, 32, 128, 512, 2048)
+_MOST_REASONS = 20
+_HINT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How a client wants offers: at most so many, ranked, in a dialect; each is valid for `valid_s` seconds."""
+
+    most: int = 4
+    ranking: tuple[Criterion, ...] = DEFAULT_RANKING
+    dialect: str = "D1"
+    valid_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Offers, the best first, and what there is to say of the request."""
+
+    offers: tuple[Offer, ...] = ()
+    messages: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    """A facility that takes the request, and from when on it could."""
+
+    facility: Facility
+    number: int
+    transfer: Transfer
+    estimate: Estimate
+    prepare_s: float
+    wanted: Wanted
+    room: Room
+    limits: Capacity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Slot:
+    candidate: _Candidate
+    start: int
+    used: Amounts
+
+
+@dataclass(slots=True)
+class _Hints:
+    """Facilities that had no room a moment ago: they are asked later, until that is forgotten.
+
+    Only the order depends on it. The column holds seconds from the present by which the start was late.
+    """
+
+    late_s: Column
+    since: float = field(default=0.0)
+
+
+class Planner:
+    """Makes offers.
+
+    Parameters
+    ----------
+    table
+        Gives the facilities.
+    keeper
+        Knows what is reserved.
+    locator
+        Knows where data are.
+    workshop
+        Knows the executors.
+    clock
+        What time it is.
+    random
+        Gives as many random bytes as asked for.
+    """
+
+    def __init__(
+        self,
+        table: Callable[[], FacilityTable],
+        keeper: Keeper,
+        locator: Locator,
+        workshop: Workshop,
+        *,
+        clock: Clock,
+        random: Callable[[int], bytes],
+    ) -> None:
+        self.table = table
+        self.keeper = keeper
+        self._locator = locator
+        self._workshop = workshop
+        self.clock = clock
+        self.random = random
+        self._sites: tuple[FacilityTable, frozenset[str]] | None = None
+        self._hints: _Hints | None = None
+
+    async def plan(self, ask: Ask, caller: Principal, wish: Wish) -> Plan:
+        """Return offers for a request that has no reasons against it."""
+        table = self.table()
+        locality = await self._locator.locate(ask.sources, caller, self._known_sites(table))
+        if any(message.level == "ERROR" for message in locality.messages):
+            return Plan(messages=locality.messages)
+        match = table.match(ask, caller, locality)
+        messages = [*locality.messages, *_capped(ask, table, match)]
+        slots, late = await self._search(table, match, ask, caller, wish)
+        if not slots:
+            refused = table.refusals(ask, caller, match, _MOST_REASONS)
+            told = [_at(facility, one) for facility, refusal in refused for one in refusal.messages]
+            return Plan(messages=(*messages, *late, *told))
+        offers = tuple(self._offer(slot, ask, caller, wish) for slot in _best(slots, match, wish))
+        return Plan(offers=offers, messages=(*messages, *(warned(one) for one in late)))
+
+    def _known_sites(self, table: FacilityTable) -> frozenset[str]:
+        if self._sites is None or self._sites[0] is not table:
+            self._sites = (table, site_names(table.facilities))
+        return self._sites[1]
+
+    async def _search(
+        self, table: FacilityTable, match: Match, ask: Ask, caller: Principal, wish: Wish
+    ) -> tuple[list[_Slot], list[Message]]:
+        order = match.order(self._rough_starts(table, match, ask), wish.ranking)
+        slots: list[_Slot] = []
+        messages: list[Message] = []
+        for size in _sizes():
+            numbers = list(islice(order, size))
+            if not numbers or len(slots) >= wish.most:
+                break
+            found = await asyncio.gather(*(self._candidate(table, n, match, ask, caller) for n in numbers))
+            candidates = [one for one in found if isinstance(one, _Candidate)]
+            messages += [one for one in found if isinstance(one, Message)]
+            slots += await self._slots(candidates, ask, messages, enough=wish.most - len(slots))
+        return slots, messages[:_MOST_REASONS]
+
+    def _rough_starts(self, table: FacilityTable, match: Match, ask: Ask) -> Column:
+        now = self.clock().timestamp()
+        ahead = max(0.0, ask.earliest.timestamp() - now)
+        starts: Column = np.maximum(match.seconds + table.startup, ahead)
+        hints = self._hints
+        if hints is not None and len(hints.late_s) == len(starts) and now - hints.since < _HINT_S:
+            starts = starts + hints.late_s
+        return starts
+
+    def _note(self, number: int, late_s: float) -> None:
+        """Remember that a facility has no room now."""
+        now, size = self.clock().timestamp(), len(self.table().facilities)
+        if self._hints is None or now - self._hints.since > _HINT_S or len(self._hints.late_s) != size:
+            self._hints = _Hints(np.zeros(size), now)
+        self._hints.late_s[number] = late_s
+
+    async def _candidate(
+        self, table: FacilityTable, number: int, match: Match, ask: Ask, caller: Principal
+    ) -> _Candidate | Message:
+        facility, transfer = table.facilities[number], match.transfer(number)
+        now = self.clock()
+        ready = now + timedelta(seconds=transfer.seconds + facility.capacity.startup_s)
+        try:
+            estimate = await self._workshop.estimate(facility, ask, max(ready, ask.earliest), caller)
+        except ServiceError as error:
+            return _at(facility, reason(Urn.NOT_SUPPORTED, "${why}", "", why=error.message))
+        prepare_s = transfer.seconds + estimate.preparing_s
+        earliest = max(estimate.start, ask.earliest, ready, now + timedelta(seconds=prepare_s))
+        if earliest > ask.latest and not _at_once(ask, earliest, now):
+            text = "The session could start at ${start}, later than asked for."
+            place = "/schedule/requested/start"
+            return _at(facility, reason(Urn.RESOURCE_LIMIT, text, place, start=earliest.isoformat()))
+        length = round((ask.duration_s + RELEASING_S) * 1000)
+        wanted = Wanted(
+            amounts=ask.need, earliest=to_ms(earliest), latest=max(to_ms(ask.latest), to_ms(earliest)), length=length
+        )
+        return _Candidate(
+            facility=facility,
+            number=number,
+            transfer=transfer,
+            estimate=estimate,
+            prepare_s=prepare_s,
+            wanted=wanted,
+            room=table.room(number),
+            limits=table.limits[number],
+        )
+
+    async def _slots(
+        self, candidates: Sequence[_Candidate], ask: Ask, messages: list[Message], *, enough: int
+    ) -> list[_Slot]:
+        if not candidates:
+            return []
+        found = await self._at_once(candidates, ask)
+        if len(found) >= enough:
+            return found
+        at_once = {slot.candidate.number for slot in found}
+        later = [one for one in candidates if one.number not in at_once]
+        taken = await self._reserved(later)
+        for one in later:
+            rows = taken.get(one.facility.id, NOTHING)
+            start = earliest_start(rows, one.room, one.wanted)
+            self._note(one.number, (FOREVER if start is None else start - one.wanted.earliest) / 1000)
+            if start is not None:
+                found.append(_Slot(candidate=one, start=start, used=peak(rows, start, start + one.wanted.length)))
+            else:
+                text = "There is no room in the time that was asked for."
+                messages.append(_at(one.facility, reason(Urn.RESOURCE_LIMIT, text, "/schedule/requested/start")))
+        return found
+
+    async def _at_once(self, candidates: Sequence[_Candidate], ask: Ask) -> list[_Slot]:
+        """Return the slots of those who have room for all that is wished, even if all was reserved at one time."""
+        begins = min(one.wanted.earliest for one in candidates)
+        ends = max(one.wanted.earliest + one.wanted.length for one in candidates)
+        names = [one.facility.id for one in candidates]
+        totals = await self.keeper.totals(names, begins, ends, to_ms(self.clock()))
+        found = []
+        for one in candidates:
+            used, start = totals.get(one.facility.id, Amounts()), one.wanted.earliest
+            if within(used, _limited(ask, one), one.room) and is_open(one.room, start, start + one.wanted.length):
+                found.append(_Slot(candidate=one, start=start, used=used))
+        return found
+
+    async def _reserved(self, candidates: Sequence[_Candidate]) -> Mapping[str, Rows]:
+        if not candidates:
+            return {}
+        begins = min(one.wanted.earliest for one in candidates)
+        ends = max(one.wanted.latest + one.wanted.length for one in candidates)
+        names = [one.facility.id for one in candidates]
+        return await self.keeper.reserved(names, begins, ends, to_ms(self.clock()))
+
+    def _offer(self, slot: _Slot, ask: Ask, caller: Principal, wish: Wish) -> Offer:
+        one, now = slot.candidate, to_ms(self.clock())
+        amounts = _generous(ask, slot)
+        session_id = new_id(now, self.random(RANDOM_BYTES))
+        costs = quote(one.facility.costs, ask, one.transfer)
+        metrics = metrics_of(one.facility, one.transfer if ask.sources else None)
+        ends = slot.start + round(ask.duration_s * 1000)
+        expires = now + round(wish.valid_s * 1000)
+        said = [at_facility(one.facility)]
+        if one.estimate.message:
+            said.append(warning(Urn.SESSION, "${estimate}", "", estimate=one.estimate.message))
+        session = Session(
+            id=session_id,
+            offerset_id="",
+            facility=one.facility.id,
+            owner=caller.subject,
+            created=now,
+            prepares=max(now, slot.start - round(one.prepare_s * 1000)),
+            begins=slot.start,
+            ends=ends,
+            document=offered_document(ask, amounts, costs, metrics),
+            expires=expires,
+            dialect=wish.dialect,
+            name=ask.name,
+            messages=tuple(items(said, self.clock())),
+        )
+        reservation = Reservation(
+            session_id=session_id,
+            facility=one.facility.id,
+            owner=caller.subject,
+            begins=slot.start,
+            ends=slot.start + one.wanted.length,
+            amounts=amounts,
+            expires=expires,
+        )
+        return Offer(session=session, reservation=reservation, room=one.room)
+
+
+def _sizes() -> Iterator[int]:
+    yield from _ROUNDS
+    while True:
+        yield _ROUNDS[-1]
+
+
+def _at_once(ask: Ask, earliest: datetime, now: datetime) -> bool:
+    """Tell whether a session is wanted now and can have it within a second: time passes while we look."""
+    return ask.latest >= now - timedelta(seconds=1) and earliest <= now + timedelta(seconds=1)
+
+
+def _limited(ask: Ask, one: _Candidate) -> Amounts:
+    """Return what is wished, as far as a session may have it here."""
+    limits, wish, need = one.limits, ask.wish, ask.need
+    return Amounts(
+        cores=_at_most(wish.cores, need.cores, limits.cores),
+        memory_bytes=_at_most(wish.memory_bytes, need.memory_bytes, limits.memory_bytes) // GIB * GIB,
+        gpus=_at_most(wish.gpus, need.gpus, limits.gpus),
+        store_bytes=need.store_bytes,
+    )
+
+
+def _at_most(wish: int, need: int, limit: int | None) -> int:
+    return wish if limit is None else max(need, min(wish, limit))
+
+
+def _generous(ask: Ask, slot: _Slot) -> Amounts:
+    """Return what is offered: as much of what was wished as is free, never less than the need."""
+    wish, used, there = _limited(ask, slot.candidate), slot.used, slot.candidate.room.capacity
+    return Amounts(
+        cores=_at_most(wish.cores, ask.need.cores, there.cores - used.cores),
+        memory_bytes=_at_most(wish.memory_bytes, ask.need.memory_bytes, there.memory_bytes - used.memory_bytes)
+        // GIB
+        * GIB,
+        gpus=_at_most(wish.gpus, ask.need.gpus, there.gpus - used.gpus),
+        store_bytes=ask.need.store_bytes,
+    )
+
+
+def _best(slots: Sequence[_Slot], match: Match, wish: Wish) -> list[_Slot]:
+    """Return the best slots by the ranking; equals in the order of the facilities."""
+
+    def key(slot: _Slot) -> tuple[float, ...]:
+        number = slot.candidate.number
+        values = {
+            Criterion.START: slot.start // 60_000,
+            Criterion.BYTES: slot.candidate.transfer.bytes_to_move,
+            Criterion.COST: float(match.cost[number]),
+            Criterion.CARBON: float(match.carbon[number]),
+        }
+        return (*(values[criterion] for criterion in wish.ranking), number)
+
+    return sorted(slots, key=key)[: wish.most]
+
+
+def _capped(ask: Ask, table: FacilityTable, match: Match) -> list[Message]:
+    """Return warnings for wishes that no facility can fulfil, though it takes the request."""
+    chosen = np.nonzero(match.accepts)[0]
+    if not len(chosen) or ask.wish == ask.need:
+        return []
+    limits = [table.limits[int(number)] for number in chosen[:_MOST_REASONS]]
+    found = []
+    for pointer, wish, there in (
+        ("/compute/cores/max", ask.wish.cores, [one.cores for one in limits]),
+        ("/compute/memory/max", ask.wish.memory_bytes, [one.memory_bytes for one in limits]),
+        ("/compute/gpus/max", ask.wish.gpus, [one.gpus for one in limits]),
+    ):
+        known = [value for value in there if value is not None]
+        if len(known) == len(there) and wish > max(known):
+            text = "${path} is more than there is; ${limit} is the most."
+            found.append(warning(Urn.RESOURCE_LIMIT, text, pointer, limit=max(known)))
+    return found
+
+
+def _at(facility: Facility, message: Message) -> Message:
+    """Return a message with the facility that it is of."""
+    return Message(
+        kind=message.kind,
+        template=f"${{title}}: {message.template}",
+        level=message.level,
+        values={**message.values, "title": facility.title, "facility": facility.id},
+    )
+
+
+def warned(message: Message) -> Message:
+    """Return a reason as a warning: other facilities made offers."""
+    return warning(Urn(message.kind), message.template, "", **message.values) if message.level == "ERROR" else message

@@ -1,0 +1,157 @@
+"""The executors of the facilities, opened when they are first needed, and what they expect."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+
+from execplanner.core.facility import ExecutorChoice, Facility
+from execplanner.core.ids import is_id
+from execplanner.core.request import Ask
+from execplanner.ports import Estimate, Executor, ExecutorOpener, Work
+from penstock.auth.principal import Principal
+from penstock.dali.errors import ServiceUnavailable
+from penstock.plugins import Group, PluginError, Registry
+from penstock.service import Resources
+from penstock.settings import SettingsError
+
+_KEPT = timedelta(seconds=15)
+_MOST_KEPT = 2000
+_PATIENCE_S = 5.0
+_NOBODY = "00000000-0000-7000-8000-000000000000"
+log = structlog.get_logger(__name__)
+FindOpener = Callable[[str], ExecutorOpener]
+
+
+def installed_opener(name: str) -> ExecutorOpener:
+    """Return the plugin of a name.
+
+    Raises
+    ------
+    PluginError
+        There is none.
+    """
+    opener: ExecutorOpener = Registry(Group.FACILITIES, object).get(name)  # type: ignore[assignment]  # what the group holds
+    return opener
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """What a facility told at a time, of a start not before `earliest`."""
+
+    time: datetime
+    earliest: datetime
+    estimate: Estimate
+
+
+class Workshop:
+    """Executors by plugin and options.
+
+    Parameters
+    ----------
+    resources
+        What they are opened with.
+    find
+        Finds a plugin by its name.
+    """
+
+    def __init__(self, resources: Resources, find: FindOpener = installed_opener) -> None:
+        self._resources = resources
+        self._find = find
+        self._open: dict[str, Executor] = {}
+        self._lock = asyncio.Lock()
+        self._estimates: dict[tuple[object, ...], _Kept] = {}
+
+    async def executor(self, choice: ExecutorChoice) -> Executor:
+        """Return an executor.
+
+        Raises
+        ------
+        ServiceUnavailable
+            It cannot be opened.
+        """
+        key = _key(choice)
+        async with self._lock:
+            if key not in self._open:
+                try:
+                    self._open[key] = await self._find(choice.plugin)(choice.options, self._resources)
+                except (PluginError, SettingsError, OSError) as error:
+                    log.warning("executor_not_opened", plugin=choice.plugin, reason=str(error))
+                    raise ServiceUnavailable(f"The executor {choice.plugin!r} cannot be used.") from error
+        return self._open[key]
+
+    async def estimate(self, facility: Facility, ask: Ask, earliest: datetime, caller: Principal) -> Estimate:
+        """Return when a facility would start a session; what was told in the last seconds is not asked for again.
+
+        Raises
+        ------
+        ServiceError
+            The facility does not answer in time, or does not take the work.
+        """
+        choice = facility.executor_for(ask.kind)
+        if choice is None or not choice.estimates:
+            return Estimate(start=earliest)
+        now = self._resources.clock()
+        key = (_key(choice), facility.id, ask.kind, ask.need, ask.duration_s, _what(ask))
+        kept = self._estimates.get(key)
+        if kept is not None and now - kept.time < _KEPT and kept.earliest <= earliest:
+            return replace(kept.estimate, start=max(kept.estimate.start, earliest))
+        executor = await self.executor(choice)
+        work = work_of(ask, caller, self._resources.settings.data_dir)
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                found = await executor.estimate(work, earliest=earliest)
+        except TimeoutError as error:
+            raise ServiceUnavailable("The facility does not answer.") from error
+        if len(self._estimates) >= _MOST_KEPT:
+            self._estimates.clear()
+        self._estimates[key] = _Kept(time=now, earliest=earliest, estimate=found)
+        return found
+
+    async def tidy(self, choice: ExecutorChoice, handle: str) -> None:
+        """Stop a work and remove what is left of it.
+
+        Raises
+        ------
+        ServiceError
+            The facility does not answer.
+        """
+        executor = await self.executor(choice)
+        await executor.cancel(handle)
+        await executor.release(handle)
+
+
+def work_of(ask: Ask, caller: Principal, folder: Path, session_id: str = _NOBODY) -> Work:
+    """Return the work of a request, of the least that it needs."""
+    assert is_id(session_id)  # noqa: S101  # made by us
+    return Work(
+        session_id=session_id,
+        kind=ask.kind,
+        executable=ask.document["executable"],
+        cores=ask.need.cores,
+        memory_bytes=ask.need.memory_bytes,
+        gpus=ask.need.gpus,
+        duration_s=ask.duration_s,
+        folder=folder,
+        owner=caller,
+        name=ask.name,
+    )
+
+
+def _key(choice: ExecutorChoice) -> str:
+    return choice.plugin + orjson.dumps(_plain(choice.options), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _plain(value: Any) -> Any:
+    return {str(name): value[name] for name in value}
+
+
+def _what(ask: Ask) -> bytes:
+    return orjson.dumps(ask.document["executable"], option=orjson.OPT_SORT_KEYS)

@@ -1,0 +1,5 @@
+"""Offers and sessions in the database."""
+
+from execplanner.store.sql import SqlKeeper
+
+__all__ = ["SqlKeeper"]

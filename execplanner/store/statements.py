@@ -1,0 +1,163 @@
+"""The statements, compiled once for each engine.
+
+Names of values: those of the columns where a row is written, `of_` and a name where one is looked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from execplanner.core.phases import LIVE, Phase
+from execplanner.store.tables import AMOUNTS, Tables
+from penstock.db import Dialect
+from penstock.direct import Statement
+
+_FACILITIES, _OWNERS = 0x45504641, 0x45504F57  # any constants: they keep these locks apart from others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statements:
+    """What the store executes."""
+
+    reserved: Statement
+    totals: Statement
+    drop_expired: Statement
+    add_offerset: Statement
+    add_session: Statement
+    add_reservation: Statement
+    remember: Statement
+    creation: Statement
+    open_offers: Statement
+    offerset: Statement
+    lock_offerset: Statement
+    of_offerset: Statement
+    session: Statement
+    update: Statement
+    confirm: Statement
+    release: Statement
+    reject_siblings: Statement
+    release_siblings: Statement
+    resize: Statement
+    others: Statement
+    live: Statement
+    untidy: Statement
+    forget: Statement
+    facilities: Statement
+    lock_facility: Statement | None
+    lock_owner: Statement | None
+
+    @classmethod
+    @cache
+    def of(cls, dialect: Dialect) -> Statements:
+        """Compile the statements for a dialect."""
+        t = Tables.of(dialect)
+        clauses = {**_planning(t, dialect), **_changing(t), **_looking(t)}
+        compiled: dict[str, Any] = {name: Statement.of(clause, dialect) for name, clause in clauses.items()}
+        for name, kind in (("lock_facility", _FACILITIES), ("lock_owner", _OWNERS)):
+            compiled[name] = Statement.of(_lock(kind), dialect) if dialect == "postgresql" else None
+        return cls(**compiled)
+
+
+def _text(name: str) -> sa.BindParameter[str]:
+    return sa.bindparam(name, type_=sa.Text)
+
+
+def _number(name: str) -> sa.BindParameter[int]:
+    return sa.bindparam(name, type_=sa.BigInteger)
+
+
+def among(column: sa.ColumnElement[str], name: str, dialect: Dialect) -> sa.ColumnElement[bool]:
+    """Return the condition that a column is one of many texts: a list in PostgreSQL, JSON in SQLite."""
+    if dialect == "postgresql":
+        return column == sa.any_(sa.bindparam(name, type_=postgresql.ARRAY(sa.Text)))
+    given = sa.func.json_each(_text(name)).table_valued("value")
+    return column.in_(sa.select(given.c.value))
+
+
+def _lock(kind: int) -> sa.Select[Any]:
+    return sa.select(sa.func.pg_advisory_xact_lock(sa.literal_column(str(kind)), sa.func.hashtext(_text("of_name"))))
+
+
+def _planning(t: Tables, dialect: Dialect) -> dict[str, sa.ClauseElement]:
+    r = t.reservation.c
+    valid = sa.or_(r.expires.is_(None), r.expires > _number("now"))
+    held = sa.select(r.facility, r.begins, r.ends, *(r[name] for name in AMOUNTS))
+    overlapping = (among(r.facility, "facilities", dialect), r.ends > _number("from"), r.begins < _number("to"))
+    expired = (
+        sa.select(r.session_id)
+        .where(among(r.facility, "facilities", dialect), r.expires <= _number("now"))
+        .with_for_update(skip_locked=True)
+    )
+    insert = postgresql_insert if dialect == "postgresql" else sqlite_insert
+    owner = sa.or_(r.owner == _text("of_owner"), sa.and_(r.owner.is_(None), _text("of_owner").is_(None)))
+    some = sa.select(r.session_id).where(owner, r.expires > _number("now")).limit(_number("most")).subquery()
+    sums = [sa.cast(sa.func.coalesce(sa.func.sum(r[name]), 0), sa.BigInteger).label(name) for name in AMOUNTS]
+    totals = sa.select(r.facility, *sums).where(*overlapping, valid).group_by(r.facility)
+    return {
+        "totals": totals,
+        "reserved": held.where(*overlapping, valid),
+        "others": held.where(*overlapping, valid, r.session_id != _text("of_id")),
+        "drop_expired": sa.delete(t.reservation).where(r.session_id.in_(expired.scalar_subquery())),
+        "add_offerset": sa.insert(t.offerset),
+        "add_session": sa.insert(t.session),
+        "add_reservation": sa.insert(t.reservation),
+        "remember": insert(t.creation).on_conflict_do_nothing().returning(t.creation.c.key),
+        "creation": sa.select(t.creation).where(t.creation.c.key == _text("of_key")),
+        "open_offers": sa.select(sa.func.count().label("offers")).select_from(some),
+    }
+
+
+def _changing(t: Tables) -> dict[str, sa.ClauseElement]:
+    s, r = t.session.c, t.reservation.c
+    changed = ("phase", "modified", "handle", "connectors", "messages", "untidy", "ends", "document")
+    siblings = sa.select(s.id).where(s.offerset_id == _text("of_offerset"), s.id != _text("of_id"))
+    return {
+        "lock_offerset": sa.select(t.offerset.c.id).where(t.offerset.c.id == _text("of_offerset")).with_for_update(),
+        "update": sa.update(t.session)
+        .where(s.id == _text("of_id"), s.version == _number("of_version"))
+        .values(
+            {**{name: sa.bindparam(f"new_{name}", type_=s[name].type) for name in changed}, "version": s.version + 1}
+        )
+        .returning(s.id),
+        "confirm": sa.update(t.reservation)
+        .where(r.session_id == _text("of_id"), r.expires > _number("now"))
+        .values(expires=sa.null())
+        .returning(r.session_id),
+        "release": sa.delete(t.reservation).where(r.session_id == _text("of_id")),
+        "reject_siblings": sa.update(t.session)
+        .where(
+            s.offerset_id == _text("of_offerset"),
+            s.id != _text("of_id"),
+            s.phase == sa.literal_column(f"'{Phase.OFFERED}'"),
+        )
+        .values(phase=str(Phase.REJECTED), modified=_number("now"), version=s.version + 1),
+        "release_siblings": sa.delete(t.reservation).where(r.session_id.in_(siblings)),
+        "resize": sa.update(t.reservation)
+        .where(r.session_id == _text("of_id"), r.expires > _number("now"))
+        .values({name: sa.bindparam(f"new_{name}", type_=sa.BigInteger) for name in ("ends", *AMOUNTS)})
+        .returning(r.session_id),
+        "forget": sa.delete(t.session).where(s.id == _text("of_id")),
+    }
+
+
+def _looking(t: Tables) -> dict[str, sa.ClauseElement]:
+    s = t.session.c
+    live = s.phase.in_([sa.literal_column(f"'{one}'") for one in Phase if one in LIVE])
+    return {
+        "offerset": sa.select(t.offerset).where(t.offerset.c.id == _text("of_id")),
+        "of_offerset": sa.select(t.session).where(s.offerset_id == _text("of_id")).order_by(s.seq),
+        "session": sa.select(t.session).where(s.id == _text("of_id")),
+        "live": sa.select(t.session).where(live, s.id > _text("after")).order_by(s.id).limit(_number("most")),
+        "untidy": sa.select(t.session)
+        .where(s.untidy == sa.literal_column("1"))
+        .order_by(s.modified)
+        .limit(_number("most")),
+        "facilities": sa.select(t.facility.c.id, t.facility.c.record).order_by(t.facility.c.id),
+    }

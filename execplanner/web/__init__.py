@@ -1,0 +1,1 @@
+"""The Execution Planner and the Execution Broker over HTTP."""

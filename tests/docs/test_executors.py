@@ -1,0 +1,31 @@
+"""The options in docs/executors.md are those that the executors take."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any, cast
+
+import pytest
+import yaml
+
+from penstock.plugins import Group, Registry
+from penstock.service import Resources
+from tests.support.systems import ROOT
+
+SECTION = re.compile(r"^## (\w+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def options() -> dict[str, dict[str, Any]]:
+    """Return the first block of YAML in the section of each executor."""
+    sections = dict(SECTION.findall((ROOT / "docs/executors.md").read_text()))
+    names = Registry(Group.FACILITIES, object).names()
+    return {name: yaml.safe_load(BLOCK.findall(sections[name])[0]) for name in names}
+
+
+@pytest.mark.parametrize(("name", "given"), options().items())
+def test_the_documented_options_open_the_executor(name: str, given: dict[str, Any]) -> None:
+    opener = cast(Any, Registry(Group.FACILITIES, object).get(name))
+    nothing = cast(Resources, None)  # no executor of ours uses what the process shares
+    assert asyncio.run(opener(given, nothing)) is not None
