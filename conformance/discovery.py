@@ -9,7 +9,19 @@ from urllib.parse import parse_qs, urlsplit
 from lxml import etree
 
 from conformance.bench import Bench
-from conformance.capabilities import DATALINK, PLANNER, REGISTRY, SCS, SIA, SODA, TAP, UWS, Capability, capabilities
+from conformance.capabilities import (
+    BROKER,
+    DATALINK,
+    PLANNER,
+    REGISTRY,
+    SCS,
+    SIA,
+    SODA,
+    TAP,
+    UWS,
+    Capability,
+    capabilities,
+)
 from conformance.client import Reply
 from conformance.documents import parsed, votable
 from conformance.model import Standard, Subject, Violation
@@ -100,6 +112,8 @@ def _standard(identifier: str) -> Standard | None:
     ):
         if identifier.startswith(prefix):
             return standard
+    if BROKER in identifier:
+        return Standard.BROKER
     return Standard.PLANNER if PLANNER in identifier else None
 
 
