@@ -13,6 +13,7 @@ TAP = "ivo://ivoa.net/std/tap"
 UWS = "ivo://ivoa.net/std/uws#rest-1.1"
 DATALINK = "ivo://ivoa.net/std/datalink#links-1"
 SODA = "ivo://ivoa.net/std/soda#sync-1."
+SODA_JOBS = "ivo://ivoa.net/std/soda#async-1."
 SIA = "ivo://ivoa.net/std/sia#query-2."
 SCS = "ivo://ivoa.net/std/conesearch"
 PLANNER = "#accepts-1."  # no authority owns it yet, nor the next

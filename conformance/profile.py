@@ -12,6 +12,7 @@ A profile is a TOML file::
     id = "ivo://example.org/data?1"
     inside = "12.0 34.0 0.1"
     outside = "12.0 -34.0 0.1"
+    async = "async"          # where its job list is, as from {sync}; the capabilities say it, too
     [scs]                    # right ascension, declination and radius of a cone, in degrees
     cone = "12.0 34.0 0.1"
     [planner]                # a kind of task that may run
@@ -43,11 +44,20 @@ class BadProfile(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cutout:
-    """Data that can be cut, and circles that meet them or do not, each as `ra dec radius` in degrees."""
+    """Data that can be cut, and circles that meet them or do not, each as `ra dec radius` in degrees.
+
+    `jobs` is where the job list of cutouts is, as from {sync}.
+    """
 
     id: str = ""
     inside: str = ""
     outside: str = ""
+    jobs: str = ""
+
+    @property
+    def job(self) -> dict[str, str]:
+        """The form of a job that makes a cutout; empty where no data are known."""
+        return {"ID": self.id, "CIRCLE": self.inside} if self.id and self.inside else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,10 +127,11 @@ class Profile:
 
 
 def _cutout(form: dict[str, str]) -> Cutout:
-    unknown = form.keys() - {"id", "inside", "outside"}
+    unknown = form.keys() - {"id", "inside", "outside", "async"}
     if unknown:
-        raise ValueError(f"[soda] has id, inside and outside, not {', '.join(sorted(unknown))}")
-    return Cutout(**form)
+        raise ValueError(f"[soda] has id, inside, outside and async, not {', '.join(sorted(unknown))}")
+    jobs = form.get("async", "")
+    return Cutout(**{name: text for name, text in form.items() if name != "async"}, jobs=jobs)
 
 
 def _brokering(table: object) -> Brokering:
