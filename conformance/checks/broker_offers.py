@@ -16,6 +16,7 @@ from conformance.brokering import (
     choices,
     document,
     duration,
+    first,
     interval,
     meta,
     offered,
@@ -46,7 +47,7 @@ async def _read(bench: Bench, url: str, accept: str = JSON) -> Reply:
 @check("broker.offerset-valid", "OfferSetResponse")
 async def offerset_valid(bench: Bench) -> None:
     """The set of offers is valid by a schema of its type (openapi 1.0.7)."""
-    valid((await standing(bench)).document, "offerset")
+    valid((await first(bench)).document, "offerset")
 
 
 @check("broker.offered", "WD 2025 s2.2.4")
@@ -107,14 +108,14 @@ async def lasts(bench: Bench) -> None:
 @check("broker.start", "WD 2025 s3.3")
 async def start(bench: Bench) -> None:
     """Each offer starts within the range that is asked for (WD 2025 s3.3)."""
-    first, last = soon()
-    asked = f"{first:%Y-%m-%dT%H:%M:%SZ}/{last:%Y-%m-%dT%H:%M:%SZ}"
+    begins, ends = soon()
+    asked = f"{begins:%Y-%m-%dT%H:%M:%SZ}/{ends:%Y-%m-%dT%H:%M:%SZ}"
     async with offered(bench, schedule={"requested": {"duration": "PT1M", "start": asked}}) as offers:
         for session in offers.sessions:
             said = str(_available(session).get("start") or "")
             require(said, "an offer does not say when it starts")
-            begin, end = interval(said)
-            require(first <= begin and end <= last, f"a start in {asked} was asked for, {said} is offered")
+            early, late = interval(said)
+            require(begins <= early and late <= ends, f"a start in {asked} was asked for, {said} is offered")
 
 
 def _available(session: dict[str, Any]) -> dict[str, Any]:
@@ -129,7 +130,7 @@ def _available(session: dict[str, Any]) -> dict[str, Any]:
 @check("broker.offerset", "OfferSetSelect")
 async def offerset(bench: Bench) -> None:
     """The set of offers is at its URL: it has the uuid of the URL, and the same offers (openapi 1.0.7)."""
-    offers = await standing(bench)
+    offers = await first(bench)
     found = document(await _read(bench, offers.url))
     require(meta(found, "uuid") == _last(offers.url), f"{offers.url} has the uuid {meta(found, 'uuid')!r}")
     ids = sorted(meta(one, "uuid") for one in found.get("offers") or ())
@@ -139,7 +140,7 @@ async def offerset(bench: Bench) -> None:
 @check("broker.offerset-url", "ComponentMetadata", Level.SHOULD)
 async def offerset_url(bench: Bench) -> None:
     """The set of offers says where it is (openapi 1.0.7)."""
-    offers = await standing(bench)
+    offers = await first(bench)
     said = meta(offers.document, "url")
     require(said, "the set of offers has no meta.url")
     require(meta(document(await _read(bench, said)), "uuid") == _last(offers.url), f"at {said} is another set")
