@@ -20,7 +20,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from conformance.bench import Bench
-from conformance.client import REDIRECTS, Reply, Request, Unreachable
+from conformance.client import Reply, Request, Unreachable
 from conformance.credentials import Identity, origin
 from conformance.documents import instant, succeeded
 from conformance.model import NotApplicable, Violation, require
@@ -109,19 +109,20 @@ async def offered(bench: Bench, **parts: Any) -> AsyncIterator[Offers]:
         yield offers
     finally:
         with suppress(Unreachable):
-            for session in offers.sessions:
-                undo = bench.shared.undo[url_of(bench, session)]
-                await bench.shared.client.send(undo, lambda exchange: None)
-                del bench.shared.undo[undo.url]
+            for place in {url_of(bench, session) for session in offers.sessions}:
+                reply = await bench.shared.client.send(bench.shared.undo[place], lambda exchange: None)
+                if reply.status < 500:
+                    del bench.shared.undo[place]
 
 
 async def answered(bench: Bench, reply: Reply) -> Offers:
     """Read the set of offers to which an answer leads, or which it is; what is offered is taken back in the end."""
-    url = reply.location if reply.status in REDIRECTS else reply.url
+    place = reply.location if reply.status == 303 else ""
     if reply.status == 303:
-        require(url, "the 303 has no Location")
-        reply = await bench.once(Request(method="GET", url=url, headers={"Accept": JSON}, follow=True))
-    offers = Offers(url=url, document=document(succeeded(reply)))
+        require(place, "the 303 has no Location")
+        reply = await bench.once(Request(method="GET", url=place, headers={"Accept": JSON}, follow=True))
+    found = document(succeeded(reply))
+    offers = Offers(url=place or f"{base(bench)}/offersets/{meta(found, 'uuid')}", document=found)
     for session in offers.sessions:
         place = url_of(bench, session)
         bench.shared.undo[place] = phase_update(place, "REJECTED")

@@ -13,9 +13,9 @@ from conformance.client import Reply
 from conformance.model import Standard, Verdict, Violation
 from conformance.profile import Brokering, Profile
 from conformance.runner import Options, Report, judge
-from tests.conformance.faults import known
+from tests.conformance.faults import Fault, known, service, status
 from tests.conformance.good.broker import BROKER, Broker
-from tests.conformance.test_checks import LIMITS
+from tests.conformance.test_checks import CREDENTIALS, LIMITS
 
 CAPABILITIES = """<c:capabilities xmlns:c="http://www.ivoa.net/xml/VOSICapabilities/v1.0">
 <capability standardID="ivo://a.example/std/broker#requests-1.0"><interface>
@@ -61,6 +61,15 @@ async def test_nothing_is_accepted_without_leave(aiohttp_server) -> None:
     skipped = {one.check.id: one.message for one in report.findings if one.verdict is Verdict.SKIPPED}
     assert "allow it in the profile" in skipped["broker.accept"]
     assert "allow it in the profile" in skipped["broker.rejected-stays"]
+
+
+async def test_a_broker_may_answer_by_the_offers_themselves(aiohttp_server) -> None:
+    server = await aiohttp_server(service(Fault("/broker/requests", status(200))))
+    options = Options(standard=Standard.BROKER, profile=Profile(broker=BROKER), limits=LIMITS, credentials=CREDENTIALS)
+    report = await judge(str(server.make_url("/broker")), replace(options, skip=("broker.malformed", "broker.uns*")))
+    assert {one.check.id: one.message for one in report.findings if one.verdict is not Verdict.PASS} == {
+        "broker.redirect-body": "a request is answered by 200"
+    }
 
 
 async def test_checks_of_offers_are_skipped_where_there_are_none(aiohttp_server) -> None:
