@@ -18,11 +18,15 @@ Pairs = Mapping[str, str] | Iterable[tuple[str, str]]
 
 @dataclass(slots=True, kw_only=True)
 class Shared:
-    """What the checks of one run have in common."""
+    """What the checks of one run have in common; `undo` are the requests that take back what they made, by its URL."""
 
     client: Client
     answers: dict[str, tuple[Reply, tuple[Exchange, ...]]] = field(default_factory=dict)
-    jobs: set[str] = field(default_factory=set)
+    undo: dict[str, Request] = field(default_factory=dict)
+
+    def made(self, job: str) -> None:
+        """Remember the URL of a job that was made, to delete it in the end."""
+        self.undo[job] = Request(method="DELETE", url=job)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,13 +71,17 @@ class Bench:
 
     async def known(self, url: str, query: Pairs = ()) -> Reply:
         """GET a resource once in a run: later checks get the first answer, and its evidence."""
-        place = with_query(url, query)
-        if place not in self.shared.answers:
+        return await self.once(Request(method="GET", url=with_query(url, query), follow=True))
+
+    async def once(self, request: Request) -> Reply:
+        """Send a request once in a run: later checks get the first answer, and its evidence."""
+        key = f"{request.method} {request.url} {request.content}"
+        if key not in self.shared.answers:
             before = len(self.exchanges)
-            reply = await self.get(place)
-            self.shared.answers[place] = (reply, tuple(self.exchanges[before:]))
+            reply = await self.send(request)
+            self.shared.answers[key] = (reply, tuple(self.exchanges[before:]))
             return reply
-        reply, evidence = self.shared.answers[place]
+        reply, evidence = self.shared.answers[key]
         self.exchanges.extend(evidence)
         return reply
 
@@ -96,7 +104,7 @@ class Bench:
         if reply.status != 303 or not reply.location:
             raise NotApplicable(f"no job could be made: the job list answered {reply.status} to a creation")
         job = Job(bench=self, url=reply.location, form=sent)
-        self.shared.jobs.add(job.url)
+        self.shared.made(job.url)
         try:
             yield job
         finally:
@@ -107,7 +115,7 @@ class Bench:
         with suppress(Unreachable):
             reply = await self.shared.client.send(Request(method="DELETE", url=url), lambda exchange: None)
             if reply.status < 500:
-                self.shared.jobs.discard(url)
+                self.shared.undo.pop(url, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

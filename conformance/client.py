@@ -45,12 +45,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is sent. `form` repeats names where a parameter is repeated; `files` makes the body multipart."""
+    """What is sent. `form` repeats names where a parameter is repeated; `files` makes the body multipart.
+
+    `content` is a document instead of a form; a header says what it is.
+    """
 
     method: str
     url: str
     form: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, bytes], ...] = ()
+    content: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     multipart: bool = False
     follow: bool = False
@@ -129,6 +133,7 @@ class Client:
             url=request.url,
             form=request.form,
             files=tuple(name for name, _ in request.files),
+            content=request.content,
             headers=request.headers,
             identity=request.identity if self._token(request) else Identity.NOBODY,
             seen_headers=NO_HEADERS,
@@ -197,9 +202,11 @@ def open_session() -> aiohttp.ClientSession:
     )
 
 
-def _body(request: Request) -> aiohttp.FormData | None:
+def _body(request: Request) -> aiohttp.FormData | bytes | None:
     if request.method != "POST":
         return None
+    if request.content:
+        return request.content.encode()
     data = aiohttp.FormData(default_to_multipart=request.multipart or bool(request.files))
     for name, value in request.form:
         data.add_field(name, value)
@@ -213,7 +220,10 @@ def _redirected(request: Request, reply: Reply) -> Request:
     if reply.status in {307, 308}:
         return replace(request, url=reply.location)
     method = request.method if request.method == "HEAD" else "GET"
-    return replace(request, method=method, url=reply.location, form=(), files=(), multipart=False)
+    headers = {name: value for name, value in request.headers.items() if name.lower() != "content-type"}
+    return replace(
+        request, method=method, url=reply.location, form=(), files=(), content="", headers=headers, multipart=False
+    )
 
 
 def _received(sent: Exchange, reply: Reply) -> Exchange:

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 from lxml import etree
 
 from conformance.bench import Bench
-from conformance.capabilities import DATALINK, PLANNER, REGISTRY, SCS, SIA, SODA, TAP, UWS, Capability, capabilities
+from conformance.capabilities import (
+    BROKER,
+    DATALINK,
+    PLANNER,
+    REGISTRY,
+    SCS,
+    SIA,
+    SODA,
+    SODA_JOBS,
+    TAP,
+    UWS,
+    Capability,
+    capabilities,
+    of_standard,
+)
 from conformance.client import Reply
 from conformance.documents import parsed, votable
 from conformance.model import Standard, Subject, Violation
@@ -63,9 +78,18 @@ async def _described(bench: Bench, base: str) -> list[Subject]:
     except Violation:
         return []
     subjects = [Subject(standard=one, url=base, profile=bench.profile) for one in (Standard.VOSI, Standard.AUTH)]
-    for one in capabilities(root):
-        subjects += _of(one, bench.profile)
+    found = capabilities(root)
+    for one in found:
+        subjects += _of(one, _with_cutout_jobs(found, bench.profile))
     return list({(subject.standard, subject.url): subject for subject in subjects}.values())
+
+
+def _with_cutout_jobs(found: Sequence[Capability], profile: Profile) -> Profile:
+    """Add where the job list of cutouts is, if the capabilities say so."""
+    urls = [interface.url for one in of_standard(found, SODA_JOBS) for interface in one.interfaces if interface.url]
+    if profile.soda.jobs or not urls:
+        return profile
+    return replace(profile, soda=replace(profile.soda, jobs=urls[0]))
 
 
 def _of(one: Capability, profile: Profile) -> list[Subject]:
@@ -82,6 +106,10 @@ def _of(one: Capability, profile: Profile) -> list[Subject]:
         return [Subject(standard=Standard.DATALINK, url=url, profile=profile)]
     if one.standard_id == SCS:
         profile = replace(profile, cone=profile.cone or _test_cone(one))
+    if one.standard_id.startswith(SODA_JOBS):
+        form = profile.soda.job
+        cutouts = replace(profile, succeed=form, fail={}, completes=bool(form))
+        return [Subject(standard=Standard.UWS, url=url, profile=cutouts)]
     if standard := _standard(one.standard_id):
         return [Subject(standard=standard, url=url, profile=profile)]
     harvested = [interface.url for interface in one.interfaces if interface.kind == "OAIHTTP" and interface.url]
@@ -100,6 +128,8 @@ def _standard(identifier: str) -> Standard | None:
     ):
         if identifier.startswith(prefix):
             return standard
+    if BROKER in identifier:
+        return Standard.BROKER
     return Standard.PLANNER if PLANNER in identifier else None
 
 

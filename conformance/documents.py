@@ -20,6 +20,7 @@ from conformance.model import Violation, require
 XML_TYPES: Final = frozenset({"text/xml", "application/xml"})
 VOTABLE_TYPES: Final = XML_TYPES | {"application/x-votable+xml", "text/x-votable+xml"}
 XSI_NIL: Final = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+XLINK_HREF: Final = "{http://www.w3.org/1999/xlink}href"
 XSI_TYPE: Final = "{http://www.w3.org/2001/XMLSchema-instance}type"
 TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z")
 

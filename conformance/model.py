@@ -55,6 +55,7 @@ class Standard(StrEnum):
     DATALINK = "datalink"
     SODA = "soda"
     PLANNER = "planner"
+    BROKER = "broker"
     OAI = "oai"
     STILTS = "stilts"
 
@@ -77,6 +78,7 @@ _CITED = {
     Standard.DATALINK: "DataLink 1.1",
     Standard.SODA: "SODA 1.0",
     Standard.PLANNER: "Execution Planner 2022",
+    Standard.BROKER: "Execution Broker 1.0.7",
     Standard.OAI: "OAI-PMH 2.0",
     Standard.STILTS: "STILTS",
 }
@@ -114,6 +116,7 @@ class Exchange:
     url: str
     form: tuple[tuple[str, str], ...] = ()
     files: tuple[str, ...] = ()
+    content: str = ""
     headers: Mapping[str, str]
     identity: Identity = Identity.NOBODY
     status: int | None = None
@@ -126,7 +129,8 @@ class Exchange:
     def curl(self) -> str:
         """A command line that sends the same request."""
         words = ["curl", "-sS", "-i"]
-        if self.method not in {"GET", "POST"} or (self.method == "POST" and not self.form and not self.files):
+        sends = bool(self.form or self.files or self.content)
+        if self.method not in {"GET", "POST"} or (self.method == "POST" and not sends):
             words += ["-X", self.method]
         for name, value in self.headers.items():
             words += ["-H", f"{name}: {value}"]
@@ -135,6 +139,8 @@ class Exchange:
             words += [option, f"{name}={value}"]
         for name in self.files:
             words += ["-F", f"{name}=@{name}"]
+        if self.content:
+            words += ["--data-binary", self.content]
         line = shlex.join([*words, self.url])
         return f'{line} --oauth2-bearer "${self.identity.variable}"' if self.identity.variable else line
 

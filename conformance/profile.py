@@ -12,23 +12,30 @@ A profile is a TOML file::
     id = "ivo://example.org/data?1"
     inside = "12.0 34.0 0.1"
     outside = "12.0 -34.0 0.1"
+    async = "async"          # where its job list is, as from {sync}; the capabilities say it, too
     [scs]                    # right ascension, declination and radius of a cone, in degrees
     cone = "12.0 34.0 0.1"
     [planner]                # a kind of task that may run
     tasktype = "echo"
+    [broker]                 # may an offer be accepted, and cancelled at once?
+    accept = true
+    [broker.request]         # what offers are asked for; it should be small
+    executable = {kind = "https://example.org/kinds/program", location = "https://example.org/a.py"}
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 QUERY = "SELECT TOP 1 table_name FROM TAP_SCHEMA.tables"
 
 
 TABLES = {"succeed", "fail", "datalink", "soda", "scs", "planner"}
+BROKER = "broker"
 
 
 class BadProfile(ValueError):
@@ -37,11 +44,28 @@ class BadProfile(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cutout:
-    """Data that can be cut, and circles that meet them or do not, each as `ra dec radius` in degrees."""
+    """Data that can be cut, and circles that meet them or do not, each as `ra dec radius` in degrees.
+
+    `jobs` is where the job list of cutouts is, as from {sync}.
+    """
 
     id: str = ""
     inside: str = ""
     outside: str = ""
+    jobs: str = ""
+
+    @property
+    def job(self) -> dict[str, str]:
+        """The form of a job that makes a cutout; empty where no data are known."""
+        return {"ID": self.id, "CIRCLE": self.inside} if self.id and self.inside else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brokering:
+    """What to ask an Execution Broker for, and whether an offer may be accepted."""
+
+    request: Mapping[str, Any] = field(default_factory=dict)
+    accept: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +83,7 @@ class Profile:
     soda: Cutout = field(default_factory=Cutout)
     cone: tuple[float, float, float] | None = None
     task_type: str = ""
+    broker: Brokering = field(default_factory=Brokering)
 
     @classmethod
     def of_tap(cls) -> Self:
@@ -82,7 +107,7 @@ class Profile:
             content = tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise BadProfile(f"{file}: {error}") from error
-        unknown = content.keys() - TABLES
+        unknown = content.keys() - TABLES - {BROKER}
         if unknown:
             raise BadProfile(f"{file}: there is no table {', '.join(sorted(unknown))}")
         forms = {name: _form(content.get(name, {}), file) for name in TABLES}
@@ -95,16 +120,27 @@ class Profile:
                 soda=_cutout(forms["soda"]),
                 cone=cone_of(forms["scs"].get("cone", "")),
                 task_type=forms["planner"].get("tasktype", ""),
+                broker=_brokering(content.get(BROKER, {})),
             )
         except ValueError as error:
             raise BadProfile(f"{file}: {error}") from error
 
 
 def _cutout(form: dict[str, str]) -> Cutout:
-    unknown = form.keys() - {"id", "inside", "outside"}
+    unknown = form.keys() - {"id", "inside", "outside", "async"}
     if unknown:
-        raise ValueError(f"[soda] has id, inside and outside, not {', '.join(sorted(unknown))}")
-    return Cutout(**form)
+        raise ValueError(f"[soda] has id, inside, outside and async, not {', '.join(sorted(unknown))}")
+    jobs = form.get("async", "")
+    return Cutout(**{name: text for name, text in form.items() if name != "async"}, jobs=jobs)
+
+
+def _brokering(table: object) -> Brokering:
+    match table:
+        case {**other} if other.keys() <= {"request", "accept"}:
+            request, accept = other.get("request", {}), other.get("accept", False)
+            if isinstance(request, dict) and isinstance(accept, bool):
+                return Brokering(request=request, accept=accept)
+    raise ValueError("[broker] has accept, which is true or false, and the table [broker.request]")
 
 
 def cone_of(text: str) -> tuple[float, float, float] | None:

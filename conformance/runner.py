@@ -13,7 +13,7 @@ from typing import Final
 
 from conformance import stilts
 from conformance.bench import Bench, Shared
-from conformance.client import Client, Limits, Request, Unreachable, open_session
+from conformance.client import Client, Limits, Unreachable, open_session
 from conformance.credentials import Credentials, is_safe
 from conformance.discovery import NothingFound, discover, is_http
 from conformance.model import Check, Exchange, Finding, Level, NotApplicable, Standard, Subject, Verdict, Violation
@@ -121,7 +121,7 @@ class Trial:
 
 @asynccontextmanager
 async def open_trial(url: str, options: Options) -> AsyncIterator[Trial]:
-    """Find out what is at a URL; afterwards delete what the checks left behind."""
+    """Find out what is at a URL; afterwards take back what the checks left behind."""
     async with open_session() as session:
         client = Client(session, options.limits, home=url, credentials=options.credentials)
         trial = Trial(url=url, options=options, shared=Shared(client=client))
@@ -205,7 +205,7 @@ def _violated(check: Check) -> Verdict:
 
 
 async def _clean_up(shared: Shared) -> None:
-    """Delete the jobs that are left, as long as the service answers."""
+    """Take back what is left, as long as the service answers."""
     with suppress(Unreachable):
-        for url in sorted(shared.jobs):
-            await shared.client.send(Request(method="DELETE", url=url), lambda exchange: None)
+        for _, request in sorted(shared.undo.items()):
+            await shared.client.send(request, lambda exchange: None)

@@ -56,7 +56,7 @@ async def async_bad_query(bench: Bench) -> None:
     """A query is judged when it is run: until then a job with a bad one can be made (TAP 1.1 s2.7)."""
     reply = await bench.post(jobs(bench), {"LANG": "ADQL", "QUERY": "SELECT nonsense FROM FROM"})
     if reply.location:
-        bench.shared.jobs.add(reply.location)
+        bench.shared.made(reply.location)
     require(reply.status == 303, f"a job with a bad query is answered by {reply.status} when it is made")
     require(reply.location, "the 303 of a new job has no Location")
 

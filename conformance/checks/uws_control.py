@@ -8,7 +8,7 @@ from itertools import pairwise
 from conformance.bench import Bench, Job
 from conformance.checks.uws_jobs import ended, phase_of, same
 from conformance.client import Reply
-from conformance.documents import child_text, declined, instant, valid, xml
+from conformance.documents import XLINK_HREF, child_text, declined, instant, valid, xml
 from conformance.model import Level, NotApplicable, require
 from conformance.registry import check
 
@@ -132,7 +132,7 @@ async def results_readable(bench: Bench) -> None:
         ids = [one.get("id", "") for one in found]
         require(len(set(ids)) == len(ids), f"results share an id: {ids}")
         for one in found:
-            href = one.get("{http://www.w3.org/1999/xlink}href", "")
+            href = one.get(XLINK_HREF, "")
             reply = await bench.get(href)
             require(reply.status == 200, f"the result at {href} is answered by {reply.status}")
 
@@ -150,7 +150,7 @@ async def results_agree(bench: Bench) -> None:
 
 async def _results(bench: Bench, url: str) -> list[tuple[str, str]]:
     found = xml(await bench.get(url)).iter("{*}result")
-    return [(one.get("id", ""), one.get("{http://www.w3.org/1999/xlink}href", "")) for one in found]
+    return [(one.get("id", ""), one.get(XLINK_HREF, "")) for one in found]
 
 
 @check("uws.parameters-frozen", "2.1.11")

@@ -36,7 +36,7 @@ async def create_redirects(bench: Bench) -> None:
     """A creation is answered by 303 and the URL of the new job (UWS 1.1 s2.2.3.1)."""
     reply = await bench.post(bench.url, bench.profile.succeed)
     if reply.location:
-        bench.shared.jobs.add(reply.location)
+        bench.shared.made(reply.location)
     require(reply.status == 303, f"POST {bench.url} answered {reply.status} instead of 303")
     require(reply.location, "the 303 has no Location")
     require(not same(reply.location, bench.url), "the Location of the 303 is the job list, not the new job")
@@ -48,7 +48,7 @@ async def location_absolute(bench: Bench) -> None:
     """The Location of a new job is an absolute URL: several clients take it as it is (UWS 1.1 s2.2.3.1)."""
     reply = await bench.post(bench.url, bench.profile.succeed)
     if reply.location:
-        bench.shared.jobs.add(reply.location)
+        bench.shared.made(reply.location)
     said = reply.headers.get("Location", "")
     require(urlsplit(said).scheme, f"the Location is {said!r}", "Build it from the public URL of the service.")
 

@@ -93,6 +93,19 @@ async def list_phases(bench: Bench) -> None:
         require(ids <= {one.id for one in both}, "PHASE=PENDING&PHASE=ABORTED misses a job of one of the phases")
 
 
+@check("uws.list-filters", "2.2.2.1", Level.SHOULD)
+async def list_filters(bench: Bench) -> None:
+    """Several filters hold together, LAST after the others (UWS 1.1 s2.2.2.1)."""
+    async with bench.job() as job, bench.job() as newer:
+        await newer.abort()
+        identifier = await _needs_listing(bench, job)
+        found = await listed(bench, {"PHASE": "PENDING", "LAST": "1"})
+        wrong = {one.phase for one in found} - {"PENDING"}
+        require(not wrong, f"PHASE=PENDING&LAST=1 lists jobs that are {', '.join(sorted(wrong))}")
+        require(len(found) <= 1, f"PHASE=PENDING&LAST=1 lists {len(found)} jobs")
+        require(_shown(found, identifier), "PHASE=PENDING&LAST=1 misses the newest pending job")
+
+
 @check("uws.list-no-archived", "2.2.2.1")
 async def list_no_archived(bench: Bench) -> None:
     """The list shows archived jobs only where PHASE=ARCHIVED asks for them (UWS 1.1 s2.2.2.1)."""

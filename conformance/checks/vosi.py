@@ -156,6 +156,45 @@ async def tables_min(bench: Bench) -> None:
     require(have == want, "detail=min does not list the same tables")
 
 
+@check("vosi.tables-max", "3.3", Level.SHOULD)
+async def tables_max(bench: Bench) -> None:
+    """The tables with all details are a valid tableset, in which each has its columns (VOSI 1.1 s3.3)."""
+    root = valid(await bench.get(await _tables_url(bench), {"detail": "max"}), "tableset")
+    bare = [child_text(one, "name") or "" for one in root.iter("{*}table") if one.find("{*}column") is None]
+    require(not bare, f"detail=max lists tables without columns: {', '.join(bare[:5])}")
+
+
+@check("vosi.columns", "3.3")
+async def columns(bench: Bench) -> None:
+    """No column of a table is there twice (VOSI 1.1 s3.3)."""
+    for one in xml(await bench.known(await _tables_url(bench)), "tableset").iter("{*}table"):
+        twice = duplicates(_names(one))
+        require(not twice, f"columns of {child_text(one, 'name')} that are there twice: {', '.join(sorted(twice))}")
+
+
+@check("vosi.foreign-keys", "VODataService 1.2 s3.3", Level.SHOULD)
+async def foreign_keys(bench: Bench) -> None:
+    """A foreign key leads from columns that exist to a table that exists (VODataService 1.2 s3.3)."""
+    found = {
+        child_text(one, "name") or "": one
+        for one in xml(await bench.known(await _tables_url(bench)), "tableset").iter("{*}table")
+    }
+    keys = [(name, key) for name, one in found.items() for key in one.iterfind("{*}foreignKey")]
+    if not keys:
+        raise NotApplicable("no table has a foreign key")
+    for name, key in keys:
+        target = child_text(key, "targetTable") or ""
+        require(target in found, f"a foreign key of {name} leads to {target}, which is no table")
+        for part, table_ in (("fromColumn", name), ("targetColumn", target)):
+            said = {(one.text or "").strip() for one in key.iter(f"{{*}}{part}")}
+            missing = said - set(_names(found[table_]))
+            require(not missing, f"a foreign key of {name} names {', '.join(missing)}, no column of {table_}")
+
+
+def _names(element: etree._Element) -> list[str]:
+    return [child_text(one, "name") or "" for one in element.iterfind("{*}column")]
+
+
 @check("vosi.table", "3.3")
 async def table(bench: Bench) -> None:
     """A table by itself is a valid document with its columns (VOSI 1.1 s3.3)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.conformance.faults import Fault, asked, body, header, replaced, status
 
 SIA, SCS, SODA, PLANNER = "/sia/query.*", "/scs/query.*", "/soda/sync.*", "/planner/accepts.*"
+RESULTS = "/soda/async/[^/]*/results"
 INSIDE, OUTSIDE = "/soda/sync.*=12.34.*", "/soda/sync.*-34.*"
 
 
@@ -58,6 +59,19 @@ CASES = [
         "begins with 'UsageError",
     ),
     ("soda.post", at("/soda/sync", status(405), "POST"), "POST by 405"),
+    ("soda.async-result", at(RESULTS, replaced("<uws:result .*?/>", "")), "gives 0 results"),
+    ("soda.async-result", at(f"{RESULTS}/0", status(404)), "answered by 404"),
+    ("soda.async-result", at(f"{RESULTS}/0", body("")), "is empty"),
+    (
+        "soda.async-combinations",
+        at(RESULTS, replaced("(<uws:result [^>]*>){2}", r"\1")),
+        "give 1 results",
+    ),
+    ("soda.async-no-overlap", at(RESULTS, replaced("<uws:result .*?/>", "")), "no result is a text"),
+    ("soda.async-no-overlap", at(f"{RESULTS}/1", header("Content-Type", "text/html")), "no result is a text"),
+    ("soda.async-no-overlap", at(f"{RESULTS}/1", replaced("UsageError", "Sorry")), "begins with 'Sorry"),
+    ("soda.async-unknown-id", at("/soda/async", status(500), "POST"), "answered by 500"),
+    ("soda.async-unknown-id", at("/soda/async/[^/]*(.WAIT.*)?", replaced(">ERROR<", ">COMPLETED<")), "is COMPLETED"),
     ("planner.unknown-kind", at(PLANNER, replaced("NO", "YES")), "answered by YES"),
     ("planner.unknown-kind", at(PLANNER, replaced("reponse", "response")), "the reponseword is None"),
     ("planner.unknown-kind", at(PLANNER, body("[1]", media="application/json")), "no JSON object"),

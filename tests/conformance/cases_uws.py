@@ -116,6 +116,8 @@ CASES = [
         at(LIST, replaced("</uws:jobs>", '<uws:jobref id="a"><uws:phase>NEW</uws:phase></uws:jobref></uws:jobs>')),
         "NEW",
     ),
+    ("uws.list-filters", at(LIST, asked(PHASE=None)), "lists jobs that are ABORTED"),
+    ("uws.list-filters", at(r"/jobs\?.*LAST.*", replaced("<uws:jobref.*</uws:jobref>", "")), "misses the newest"),
     ("uws.list-last", at(LIST, asked(LAST=None)), "LAST=1 lists 2 jobs"),
     (
         "uws.list-last",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from tests.conformance.good import links, registry, searches, tap
+from tests.conformance.good import broker, links, registry, searches, tap
 from tests.conformance.good.jobs import USER, JobList
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -169,7 +169,14 @@ def service(*faults: Fault) -> web.Application:
 
     app = web.Application(middlewares=[broken, known])
     app.add_routes(
-        [*tap.routes(), *links.routes(), *registry.routes(), *searches.routes(), *JobList("/jobs", _work).routes()]
+        [
+            *tap.routes(),
+            *links.routes(),
+            *registry.routes(),
+            *searches.routes(),
+            *broker.Broker().routes(),
+            *JobList("/jobs", _work).routes(),
+        ]
     )
     return app
 

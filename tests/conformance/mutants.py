@@ -204,7 +204,30 @@ def others() -> Iterable[Mutant]:
     yield from each("cutout", Standard.SODA, "/soda/sync.*=12.34.*", {"breaks": status(500), "is empty": body("")})
 
 
-MUTANTS = (*resources(), *jobs(), *tap(), *others())
+def broker() -> Iterable[Mutant]:
+    one, documents = Standard.BROKER, {name: DOCUMENTS[name] for name in DOCUMENTS if name != "is in capitals"}
+    for where in ("offersets", "sessions"):
+        yield from each(f"broker's {where}", one, f"/broker/{where}/.*", documents)
+    yield from each("broker's requests", one, "/broker/requests", ACTIONS, "POST")
+    changed = {name: ACTIONS[name] for name in ("breaks", "is not allowed")}
+    yield from each("broker's sessions", one, "/broker/sessions/.*", changed, "POST")
+    yield Mutant("updates do nothing", one, Fault("/broker/sessions/.*", body("{}", 200, "application/json"), "POST"))
+    for name in ("kind", "meta", "uuid", "url", "phase", "expires", "schedule", "options", "compute", "result"):
+        yield Mutant(f"offers lack {name}", one, Fault("/broker/.*", replaced(f'"{name}": ', '"other": ')))
+    for name, change in {
+        "are offered to be accepted only": replaced(', "REJECTED"', ""),
+        "have one uuid": replaced('"uuid": "[^"]*"', '"uuid": "5e0e5c2a-0000-4000-8000-000000000000"'),
+        "never expire": replaced(r'"expires": "\d+', '"expires": "0001'),
+        "say when they expire without zone": replaced(r'("expires": "[^"]*)Z', r"\1"),
+        "last a minute": replaced('"duration": "[^"]*"', '"duration": "PT1M"'),
+        "start at any time": replaced(r'"start": "\d+', '"start": "2011'),
+        "are twice as large": replaced('"max": 1', '"max": 2'),
+        "are too small": replaced('"min": 1', '"min": 0'),
+    }.items():
+        yield Mutant(f"offers {name}", one, Fault("/broker/offersets/.*", change))
+
+
+MUTANTS = (*resources(), *jobs(), *tap(), *others(), *broker())
 
 
 async def notices(mutant: Mutant, profile: Options, place: str) -> str:

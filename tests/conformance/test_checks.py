@@ -13,16 +13,18 @@ from conformance.profile import Profile
 from conformance.registry import all_checks
 from conformance.runner import Options, Report, judge
 from tests.conformance.cases_auth import CASES as AUTH
+from tests.conformance.cases_broker import CASES as BROKER_CASES
 from tests.conformance.cases_others import DATALINK, OAI
 from tests.conformance.cases_searches import CASES as SEARCHES
 from tests.conformance.cases_tables import CASES as TABLES
 from tests.conformance.cases_tap import CASES as TAP
 from tests.conformance.cases_uws import CASES as UWS
 from tests.conformance.faults import service
+from tests.conformance.good.broker import BROKER
 from tests.conformance.good.links import KNOWN
 from tests.conformance.good.searches import CONE, SODA, TASK
 
-CASES = [*UWS, *TAP, *DATALINK, *OAI, *AUTH, *SEARCHES, *TABLES]
+CASES = [*UWS, *TAP, *DATALINK, *OAI, *AUTH, *SEARCHES, *TABLES, *BROKER_CASES]
 PLACES = {
     Standard.VOSI: "/tap",
     Standard.AUTH: "/tap",
@@ -34,6 +36,7 @@ PLACES = {
     Standard.SCS: "/scs/query",
     Standard.SODA: "/soda/sync",
     Standard.PLANNER: "/planner/accepts",
+    Standard.BROKER: "/broker/requests",
     Standard.UWS: "/jobs",
     Standard.DATALINK: "/links",
     Standard.OAI: "/oai",
@@ -46,6 +49,7 @@ PROFILE = Profile(
     soda=SODA,
     cone=CONE,
     task_type=TASK,
+    broker=BROKER,
 )
 CREDENTIALS = Credentials(own="token-of-alice", other="token-of-bob")
 LIMITS = Limits(timeout_s=5, per_second=2000)

@@ -117,6 +117,10 @@ def test_nothing_to_judge_is_a_failure(capsys) -> None:
         ("[soda]\nx = 1", "not x"),
         ("[scs]\ncone = '1 2'", "a cone is"),
         ("[scs]\ncone = 'a b c'", "a cone is"),
+        ("broker = 1", r"\[broker\] has accept"),
+        ("[broker]\naccept = 'yes'", r"\[broker\] has accept"),
+        ("[broker]\nrequest = 1", r"\[broker\] has accept"),
+        ("[broker]\nreject = true", r"\[broker\] has accept"),
     ],
 )
 def test_a_profile_that_is_none_is_refused(tmp_path, text: str, says: str) -> None:
@@ -164,6 +168,13 @@ def test_a_curl_line_repeats_the_request() -> None:
         "Q=it's & more",
         "http://a.example/?a=1&b=2",
     ]
+
+
+def test_a_curl_line_repeats_a_document() -> None:
+    exchange = Exchange(
+        method="POST", url="http://a.example/", content='{"a": 1}', headers={"Accept": "a/b"}, seen_headers={}
+    )
+    assert shlex.split(exchange.curl)[3:] == ["-H", "Accept: a/b", "--data-binary", '{"a": 1}', "http://a.example/"]
 
 
 def test_a_check_has_a_name_of_its_own_and_says_what_it_does() -> None:

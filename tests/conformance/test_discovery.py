@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from aiohttp import web
 
@@ -9,6 +11,7 @@ from conformance.client import Limits
 from conformance.model import Standard, Verdict
 from conformance.profile import Profile
 from conformance.runner import Options, judge, open_trial
+from tests.conformance.good import searches
 from tests.conformance.good.jobs import JobList
 
 LIMITS = Limits(timeout_s=5, per_second=2000)
@@ -69,3 +72,23 @@ async def test_the_cone_is_that_of_the_test_query(aiohttp_server, dec: str, cone
         found = {subject.standard: subject for subject in trial.subjects}
     assert set(found) == {Standard.VOSI, Standard.AUTH, Standard.SCS}
     assert found[Standard.SCS].profile.cone == cone
+
+
+async def test_the_jobs_of_cutouts_are_judged_as_jobs_too(aiohttp_server) -> None:
+    async def described(request: web.Request) -> web.Response:
+        listed = "".join(
+            f'<capability standardID="ivo://ivoa.net/std/SODA#{name}-1.0"><interface>'
+            f"<accessURL>{request.url.origin()}/soda/{name}</accessURL></interface></capability>"
+            for name in ("sync", "async")
+        )
+        return web.Response(text=CAPABILITIES.format(listed), content_type="text/xml")
+
+    app = web.Application()
+    app.add_routes([*searches.routes(), web.get("/soda/capabilities", described)])
+    url = str((await aiohttp_server(app)).make_url("/soda"))
+    options = Options(
+        profile=Profile(soda=replace(searches.SODA, jobs="")), limits=LIMITS, only=("soda.*", "uws.comp*")
+    )
+    report = await judge(url, options)
+    assert {one.check.id: one.message for one in report.findings if one.verdict is not Verdict.PASS} == {}
+    assert {"soda.async-combinations", "uws.completes"} <= {one.check.id for one in report.findings}

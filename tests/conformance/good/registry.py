@@ -1,4 +1,4 @@
-"""A small publishing registry with three records, two to a page."""
+"""A small publishing registry with five records, two to a page."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from aiohttp import web
 VO = (
     'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:ri="http://www.ivoa.net/xml/RegistryInterface/v1.0"'
     ' xmlns:vr="http://www.ivoa.net/xml/VOResource/v1.0" xmlns:vg="http://www.ivoa.net/xml/VORegistry/v1.0"'
+    ' xmlns:vs="http://www.ivoa.net/xml/VODataService/v1.1"'
 )
 COMMON = """<title>t</title><identifier>{id}</identifier><curation><publisher>p</publisher><contact><name>n</name>
  </contact></curation><content><subject>s</subject><description>d</description>
@@ -16,12 +17,15 @@ COMMON = """<title>t</title><identifier>{id}</identifier><curation><publisher>p<
 REGISTRY = """<capability xsi:type="vg:Harvest" standardID="ivo://ivoa.net/std/Registry">
  <interface xsi:type="vg:OAIHTTP" role="std" version="1.0"><accessURL>BASE</accessURL></interface>
  <maxRecords>2</maxRecords></capability><full>false</full><managedAuthority>example.org</managedAuthority>"""
+SCS = """<capability standardID="ivo://ivoa.net/std/ConeSearch"><interface xsi:type="vs:ParamHTTP" role="std">
+ <accessURL use="base">https://example.org/scs?</accessURL></interface></capability>"""
 OWN = "ivo://example.org/registry"
 RECORDS = {
     OWN: ("vg:Registry", REGISTRY, "2026-01-01T00:00:00Z"),
     "ivo://example.org": ("vg:Authority", "<managingOrg>o</managingOrg>", "2026-01-02T00:00:00Z"),
     "ivo://example.org/org": ("vr:Organisation", "", "2026-01-03T00:00:00Z"),
     "ivo://example.org/gone": ("", "", "2026-01-04T00:00:00Z"),
+    "ivo://example.org/scs": ("vs:CatalogService", SCS, "2026-01-05T00:00:00Z"),
 }
 ARGUMENTS = {
     "Identify": (set(), set()),

@@ -10,9 +10,10 @@ from aiohttp import web
 from conformance.checks.obscore import COLUMNS
 from conformance.checks.sia import EXACT, INTERVALS
 from conformance.profile import Cutout
+from tests.conformance.good.jobs import Job, JobList
 
 CONE = (180.0, 0.0, 1.0)
-SODA = Cutout(id="ivo://example.org/data?1", inside="12 34 0.1", outside="12 -34 0.1")
+SODA = Cutout(id="ivo://example.org/data?1", inside="12 34 0.1", outside="12 -34 0.1", jobs="async")
 TASK = "echo"
 BLANK = dict.fromkeys(COLUMNS, "")
 IMAGES = [
@@ -111,6 +112,32 @@ async def soda(request: web.Request) -> web.Response:
     return web.Response(body=b"SIMPLE", content_type="application/fits")
 
 
+class CutoutJobs(JobList):
+    """Jobs that make a cutout of each circle; the data that are wanted must exist."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(prefix, lambda form: (form.get("ID", SODA.id) == SODA.id, b"UsageError: no such data"))
+
+    def routes(self) -> list[web.RouteDef]:
+        return [*super().routes(), web.get(f"{self.prefix}/{{id}}/results/{{number}}", self.cutout)]
+
+    def _results(self, request: web.Request, job: Job, ns: str = "") -> str:
+        place = f"{self._url(request, job)}/results"
+        count = len(_circles(job)) if job.phase == "COMPLETED" else 0
+        done = "".join(f'<uws:result id="cut{n}" xlink:href="{place}/{n}"/>' for n in range(count))
+        return f"<uws:results {ns}>{done}</uws:results>"
+
+    async def cutout(self, request: web.Request) -> web.Response:
+        circle = _circles(self._job(request))[int(request.match_info["number"])]
+        if circle == SODA.outside:
+            return web.Response(text="UsageError: that meets nothing")
+        return web.Response(body=b"SIMPLE", content_type="application/fits")
+
+
+def _circles(job: Job) -> list[str]:
+    return [value for name, value in job.form if name == "CIRCLE"]
+
+
 async def accepts(request: web.Request) -> web.Response:
     form = await form_of(request)
     if "TASKTYPE" not in form:
@@ -125,5 +152,6 @@ async def accepts(request: web.Request) -> web.Response:
 
 
 def routes() -> list[web.RouteDef]:
+    jobs = CutoutJobs("/soda/async").routes()
     places = {"/sia/query": sia, "/scs/query": scs, "/soda/sync": soda, "/planner/accepts": accepts}
-    return [web.route(method, path, handler) for path, handler in places.items() for method in ("GET", "POST")]
+    return [*jobs, *(web.route(how, path, handler) for path, handler in places.items() for how in ("GET", "POST"))]

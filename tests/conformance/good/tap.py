@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterable
 from functools import cache
 from xml.sax.saxutils import escape
 
@@ -73,6 +74,8 @@ FEATURES = "".join(
     )
 )
 OBSCORE = "ivoa.obscore"
+FOREIGN_KEY = """<foreignKey><targetTable>tap_schema.tables</targetTable><fkColumn><fromColumn>table_name</fromColumn>
+<targetColumn>table_name</targetColumn></fkColumn></foreignKey>"""
 JOIN = "SELECT l.a, r.b FROM TAP_UPLOAD.conf AS l JOIN TAP_UPLOAD.other AS r"
 Uploads = dict[str, list[dict[str, str]]]
 SINGLE = ("LANG", "QUERY", "MAXREC", "FORMAT", "RESPONSEFORMAT")
@@ -243,17 +246,22 @@ def _upload(value: str, files: dict[str, bytes]) -> tuple[str, list[dict[str, st
 
 
 def _table(name: str, *, columns: bool) -> str:
-    inside = "".join(
-        f"<column><name>{column}</name></column>" for column in (TAP_SCHEMA[name].split() if columns else ())
-    )
-    return f"<name>tap_schema.{name}</name>{inside}"
+    keys = FOREIGN_KEY if columns and name == "columns" else ""
+    return f"<name>tap_schema.{name}</name>{_described(TAP_SCHEMA[name].split() if columns else ())}{keys}"
+
+
+def _described(names: Iterable[str]) -> str:
+    return "".join(f"<column><name>{name}</name></column>" for name in names)
 
 
 async def tableset(request: web.Request) -> web.Response:
     columns = request.query.get("detail") != "min"
     inside = "".join(f"<table>{_table(name, columns=columns)}</table>" for name in TAP_SCHEMA)
-    other = f"<schema><name>ivoa</name><table><name>{OBSCORE}</name></table></schema>"
-    registry = "".join(f"<table><name>rr.{name}</name></table>" for name in RR)
+    obscore = _described(COLUMNS if columns else ())
+    other = f"<schema><name>ivoa</name><table><name>{OBSCORE}</name>{obscore}</table></schema>"
+    registry = "".join(
+        f"<table><name>rr.{name}</name>{_described(RR[name].split() if columns else ())}</table>" for name in RR
+    )
     other += f"<schema><name>rr</name>{registry}</schema>"
     return xml(f"<vtm:tableset {VO}><schema><name>tap_schema</name>{inside}</schema>{other}</vtm:tableset>")
 
