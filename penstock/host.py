@@ -218,7 +218,7 @@ async def serve(
         loop.add_signal_handler(number, stop.set)
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     server_logger.addFilter(NotHttp())
-    aiohttp.set_zlib_backend(isal_zlib)  # fifteen times as fast as zlib, for answers a little larger
+    aiohttp.set_zlib_backend(isal_zlib)  # several times as fast as zlib; answers are larger, by half on ObsCore
     async with open_host(settings, names) as app:
         runner = web.AppRunner(
             app,
