@@ -19,7 +19,6 @@ from sqlalchemy import Column, Connection, text
 from sqlalchemy.schema import SchemaItem
 
 from penstock.db import Database, Dialect, Namespace, physical_name
-from penstock.settings import SettingsError
 
 LOCK_KEY = 0x50454E53  # any constant: one migration at a time in a PostgreSQL database
 
@@ -92,11 +91,6 @@ async def upgrade(db: Database, packages: Mapping[str, str]) -> None:
         The database.
     packages
         The package of revision files of each namespace: ``{"uws": "uws.migrations"}``.
-
-    Raises
-    ------
-    SettingsError
-        A newer version of the software has been here.
     """
     async with db.write() as connection:
         if db.dialect == "postgresql":
@@ -110,14 +104,8 @@ async def upgrade(db: Database, packages: Mapping[str, str]) -> None:
 def _upgrade_one(connection: Connection, ns: Namespace, package: str) -> None:
     with as_file(files(package)) as folder:
         script = _scripts(folder)
-        known = {each.revision for each in script.walk_revisions()}
 
         def steps(revision: tuple[str, ...], _context: MigrationContext) -> list[RevisionStep]:
-            if newer := set(revision) - known:
-                raise SettingsError(
-                    f"the database is of a newer version of Penstock ({ns.schema} is at revision {min(newer)}); "
-                    "start that version or a later one"
-                )
             return list(script._upgrade_revs("head", revision))  # type: ignore[arg-type]  # alembic's own tuple
 
         context = _context(connection, ns, steps)

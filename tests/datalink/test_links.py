@@ -23,7 +23,6 @@ from penstock.lake.port import Did, DidType, Entry, Medium, Replica
 from penstock.service import Resources
 from tests.datalink.builders import NOW, MemoryLake, a_file, empty_catalogue, ending, mounted, observe, resources
 from tests.datalink.test_web import VOTABLE, ask, overflowed
-from uws.app import installed_job_types as uws_job_types
 from uws.app import service as uws
 
 OFFERS = Offers(
@@ -109,8 +108,7 @@ async def test_only_services_that_run_are_offered(
     given = resources(service, lake, beside=beside, **settings)
     client = await aiohttp_client(await mounted(service, given))
     _, body = await ask(client, "demo:a.fits")
-    installed = {"staging"} if uws in beside and "lake.stage" in uws_job_types() else set()
-    assert set(descriptors(body)) == expected | installed
+    assert set(descriptors(body)) == expected
     if "compute" in expected and planner in beside:
         (url,) = descriptors(body)["compute"].xpath("v:PARAM[@name='accessURL']/@value", namespaces=VOTABLE)
         assert url == str(client.make_url("/execplanner/accepts"))

@@ -45,10 +45,10 @@ def podman(folder: Path) -> Iterator[Podman]:
     busybox = shutil.which("busybox")
     if busybox is None:
         missing("busybox", PACKAGES)
-    short = tempfile.mkdtemp(prefix="pod-")  # names of sockets may not be long
+    short = tempfile.mkdtemp(prefix="pod-")  # names of sockets, and of what is mounted, may not be long
     command = (
         *("podman", "--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "file"),
-        *("--storage-driver", "vfs", "--root", str(folder / "storage"), "--runroot", str(folder / "run")),
+        *("--storage-driver", "vfs", "--root", str(folder / "storage"), "--runroot", f"{short}/run"),
         *("--tmpdir", short),
     )
     folder.mkdir(parents=True)

@@ -41,7 +41,7 @@ async def test_a_scan_writes_files_replicas_sites_and_observations(database_url:
         assert file == {
             "did": "col:deep/a.fits", "scope": "col", "name": "deep/a.fits", "size_bytes": len(data),
             "adler32": f"{zlib.adler32(data):08x}", "md5": hashlib.md5(data).hexdigest(),
-            "media_type": "application/fits", "public_from": "2030-01-01T00:00:00.000",
+            "media_type": "application/fits", "public_from": "2030-01-01T00:00:00.000", "metadata": None,
         }  # fmt: skip
         (replica,) = await rows(store, "replicas")
         assert (replica["did"], replica["site"], replica["state"]) == ("col:deep/a.fits", "here", "AVAILABLE")

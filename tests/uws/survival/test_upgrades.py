@@ -13,7 +13,6 @@ import pytest
 
 from penstock.db import Database
 from penstock.migrations import upgrade
-from penstock.settings import SettingsError
 from tests.support.server import serve
 from tests.uws.survival.test_restarts import document, ended, run
 
@@ -65,12 +64,3 @@ async def test_a_server_that_runs_goes_on_when_a_newer_one_has_changed_the_table
             assert (await ended(client, server.base + later))["phase"] == "COMPLETED"
             assert (await waits)["phase"] == "COMPLETED"
             assert len((await document(client, f"{server.base}/uws/jobs"))["jobs"]) == 2
-
-
-async def test_a_version_older_than_the_database_says_so_and_changes_nothing(
-    database_url: str, next_version: str
-) -> None:
-    await _upgrade(database_url, next_version)
-    with pytest.raises(SettingsError, match=r"newer.*uws.*9999"):
-        await _upgrade(database_url, "uws.migrations")
-    await _upgrade(database_url, next_version)

@@ -35,6 +35,9 @@ async def opened(rucio: Rucio, folder: Path, **more: Any) -> AsyncIterator[tuple
         yield RucioLake(client, settings, store, load_mapping("obscore")), client, store
 
 
+OTHER = "cta"  # where tests add files, so that those of the sample stay as many as they are
+
+
 def file(dataset: int, number: int) -> Did:
     return Did(sample.SCOPE, sample.file_name(dataset, number))
 
@@ -121,7 +124,7 @@ def test_json_that_is_no_stream_is_not_asked_for(rucio: Rucio) -> None:
 
 async def test_a_file_without_replicas_is_known(rucio: Rucio, tmp_path: Path) -> None:
     async with opened(rucio, tmp_path) as (lake, client, _):
-        did = Did(sample.SCOPE, "lost.fits")
+        did = Did(OTHER, "lost.fits")
         row = {"scope": did.scope, "name": did.name, "bytes": 1, "adler32": "00020002", "state": "U"}
         await client.send("POST", "/replicas", {"rse": "STFC_UK", "files": [row], "ignore_availability": True})
         [replica, *_] = (await lake.resolve([did], caller=ANONYMOUS))[did].replicas
@@ -130,7 +133,7 @@ async def test_a_file_without_replicas_is_known(rucio: Rucio, tmp_path: Path) ->
 
 async def test_the_parts_of_an_archive_are_not_taken_for_the_archive(rucio: Rucio, tmp_path: Path) -> None:
     rucio.run("python", "-c", _ARCHIVE)
-    archive, part = Did(sample.SCOPE, "archive.zip"), Did(sample.SCOPE, "part.fits")
+    archive, part = Did(OTHER, "archive.zip"), Did(OTHER, "part.fits")
     async with opened(rucio, tmp_path) as (lake, _, _):
         entries = await lake.resolve([archive, part], caller=ANONYMOUS)
         assert any(replica.online for replica in entries[archive].replicas)
@@ -142,9 +145,9 @@ async def test_the_parts_of_an_archive_are_not_taken_for_the_archive(rucio: Ruci
 _ARCHIVE = """
 from rucio.client import Client
 c = Client()
-c.add_replicas('STFC_UK', [{'scope': 'ska', 'name': 'archive.zip', 'bytes': 100, 'adler32': '00000001'}])
-parts = [{'scope': 'ska', 'name': 'part.fits', 'bytes': 40, 'adler32': '00000002'}]
-c.add_files_to_archive('ska', 'archive.zip', parts)
+c.add_replicas('STFC_UK', [{'scope': 'cta', 'name': 'archive.zip', 'bytes': 100, 'adler32': '00000001'}])
+parts = [{'scope': 'cta', 'name': 'part.fits', 'bytes': 40, 'adler32': '00000002'}]
+c.add_files_to_archive('cta', 'archive.zip', parts)
 """
 
 
