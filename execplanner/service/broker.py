@@ -11,16 +11,16 @@ from typing import Any, Protocol
 import orjson
 import structlog
 
-from execplanner.core.columns import Criterion, room_of
+from execplanner.core.columns import room_of
 from execplanner.core.facility import Facility
 from execplanner.core.ids import RANDOM_BYTES, is_id, new_id
 from execplanner.core.messages import Message, Urn, items, reason
-from execplanner.core.offers import CORES_PATH, MEMORY_PATH, METRIC_TYPE, PHASE_PATH, compute_ranges
+from execplanner.core.offers import CORES_PATH, MEMORY_PATH, PHASE_PATH, compute_ranges
 from execplanner.core.phases import CLIENT, ENDED, LIVE, Event, OfferExpired, Phase, TransitionRefused
-from execplanner.core.request import COST_TYPE, GIB, Amounts, Ask, Defaults, read_ask
+from execplanner.core.request import GIB, Amounts, Ask, Defaults, read_ask
 from execplanner.core.times import to_ms
 from execplanner.keeping import Change, Changed, Creation, Held, Holding, Listing, OfferSet, Session
-from execplanner.service.planning import Plan, Planner, Wish
+from execplanner.service.planning import Plan, Planner, Wish, merged
 from penstock.auth.principal import Principal, refusal
 from penstock.dali.errors import (
     AuthenticationRequired,
@@ -202,7 +202,7 @@ class Broker:
                 others.cancel()
             raise
         if others is not None:
-            plan = _merged(plan, await others, asked.wish)
+            plan = merged(plan, await others, asked.wish)
         return replace(plan, messages=(*said, *plan.messages))
 
     def _offerset(self, plan: Plan, ask: Ask, asked: Asked, caller: Principal, offerset_id: str) -> OfferSet:
@@ -456,33 +456,6 @@ def _same(known: Creation, creation: Creation) -> str:
     if known.fingerprint != creation.fingerprint:
         raise KeyReused("This Idempotency-Key was used for another request: give each its own.")
     return known.id
-
-
-def _merged(own: Plan, others: Plan, wish: Wish) -> Plan:
-    """Return the offers of all brokers: ours first where the start is the same, none twice."""
-    seen: set[tuple[object, ...]] = set()
-    offers = []
-    for offer in sorted((*own.offers, *others.offers), key=lambda one: rank_key(one.session, wish)):
-        session = offer.session
-        compute = session.document.get("compute", {})
-        key = (session.facility, session.begins // 60_000, str(compute.get("cores")), str(compute.get("memory")))
-        if key not in seen:
-            seen.add(key)
-            offers.append(offer)
-    return Plan(offers=tuple(offers[: wish.most]), messages=(*own.messages, *others.messages))
-
-
-def rank_key(session: Session, wish: Wish) -> tuple[float, ...]:
-    """Return by what an offer is compared with those of other brokers: what its document says."""
-    costs = {one["type"]: float(one.get("min", 0.0)) for one in session.document.get("costs", ()) if "type" in one}
-    metrics = {one["type"]: float(one.get("min", 0.0)) for one in session.document.get("metrics", ()) if "type" in one}
-    values = {
-        Criterion.START: session.begins // 60_000,
-        Criterion.BYTES: metrics.get(f"{METRIC_TYPE}bytes-to-move", 0.0),
-        Criterion.COST: costs.get(f"{COST_TYPE}monetary", 0.0),
-        Criterion.CARBON: costs.get(f"{COST_TYPE}carbon", 0.0),
-    }
-    return tuple(values[criterion] for criterion in wish.ranking)
 
 
 def _new_value(update: Mapping[str, Any], present: int) -> int:

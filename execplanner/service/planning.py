@@ -20,8 +20,8 @@ from execplanner.core.facility import Capacity, Facility
 from execplanner.core.ids import RANDOM_BYTES, new_id
 from execplanner.core.locality import Transfer, site_names
 from execplanner.core.messages import Message, Urn, items, reason, warning
-from execplanner.core.offers import RELEASING_S, at_facility, metrics_of, offered_document
-from execplanner.core.request import GIB, Amounts, Ask
+from execplanner.core.offers import METRIC_TYPE, RELEASING_S, at_facility, metrics_of, offered_document
+from execplanner.core.request import COST_TYPE, GIB, Amounts, Ask
 from execplanner.core.slots import FOREVER, NOTHING, Room, Rows, Wanted, earliest_start, is_open, peak, within
 from execplanner.core.stages import quote
 from execplanner.core.times import to_ms
@@ -378,3 +378,30 @@ def _at(facility: Facility, message: Message) -> Message:
 def warned(message: Message) -> Message:
     """Return a reason as a warning: other facilities made offers."""
     return warning(Urn(message.kind), message.template, "", **message.values) if message.level == "ERROR" else message
+
+
+def merged(own: Plan, others: Plan, wish: Wish) -> Plan:
+    """Return the offers of all brokers: ours first where the start is the same, none twice."""
+    seen: set[tuple[object, ...]] = set()
+    offers = []
+    for offer in sorted((*own.offers, *others.offers), key=lambda one: _rank_key(one.session, wish)):
+        session = offer.session
+        compute = session.document.get("compute", {})
+        key = (session.facility, session.begins // 60_000, str(compute.get("cores")), str(compute.get("memory")))
+        if key not in seen:
+            seen.add(key)
+            offers.append(offer)
+    return Plan(offers=tuple(offers[: wish.most]), messages=(*own.messages, *others.messages))
+
+
+def _rank_key(session: Session, wish: Wish) -> tuple[float, ...]:
+    """Return by what an offer is compared with those of other brokers: what its document says."""
+    costs = {one["type"]: float(one.get("min", 0.0)) for one in session.document.get("costs", ()) if "type" in one}
+    metrics = {one["type"]: float(one.get("min", 0.0)) for one in session.document.get("metrics", ()) if "type" in one}
+    values = {
+        Criterion.START: session.begins // 60_000,
+        Criterion.BYTES: metrics.get(f"{METRIC_TYPE}bytes-to-move", 0.0),
+        Criterion.COST: costs.get(f"{COST_TYPE}monetary", 0.0),
+        Criterion.CARBON: costs.get(f"{COST_TYPE}carbon", 0.0),
+    }
+    return tuple(values[criterion] for criterion in wish.ranking)
