@@ -112,7 +112,7 @@ def test_only_schemas_that_are_wanted_are_mounted(tmp_path: Path) -> None:
         upstreams = {"up": {"url": f"{up}/tap", "schemas": ["lake"]}}
         with proxy(tmp_path / "home", upstreams) as base:
             names = [name for (name,) in csv(base, "SELECT table_name FROM tap_schema.tables WHERE schema_name = 'up'")]
-            assert sorted(names) == ["up.lake_files", "up.lake_replicas", "up.lake_sites"]
+            assert sorted(names) == ["up.lake_files", "up.lake_rejected", "up.lake_replicas", "up.lake_sites"]
 
 
 class Terse(Stub):
