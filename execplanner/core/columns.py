@@ -21,7 +21,7 @@ from execplanner.core.locality import Locality, Transfer, transfer_key, transfer
 from execplanner.core.policy import check_policy
 from execplanner.core.request import Ask
 from execplanner.core.slots import FOREVER, Room, amounts_of
-from execplanner.core.stages import STAGES, Refusal, Stage, judge_one, may_use, quote
+from execplanner.core.stages import STAGES, Refusal, judge_one, may_use, quote
 from execplanner.core.times import to_ms
 from penstock.auth.principal import Principal
 from penstock.dali.errors import UsageError
@@ -239,11 +239,6 @@ class FacilityTable:
             refusal = judge_one(ask, facility, caller, match.transfer(int(number)))
             found.append((facility, refusal or Refusal(stage=STAGES[match.stage[number]], messages=())))
         return found
-
-    def stage_of(self, match: Match, number: int) -> Stage | None:
-        """Return the stage at which a facility turned the request away, None if it takes it."""
-        place = int(match.stage[number])
-        return STAGES[place] if place >= 0 else None
 
 
 def room_of(facility: Facility) -> Room:

@@ -85,7 +85,8 @@ def test_columns_say_what_is_said_of_each(found: list[dict[str, Any]], asked: As
     match = table.match(asked, caller, LOCALITY)
     for number, one in enumerate(table.facilities):
         refusal = judge_one(asked, one, caller, transfer_to(one, LOCALITY))
-        assert table.stage_of(match, number) == (refusal.stage if refusal else None)
+        place = int(match.stage[number])
+        assert (STAGES[place] if place >= 0 else None) == (refusal.stage if refusal else None)
     told = table.refusals(asked, caller, match, 100)
     assert len(told) == int((~match.accepts).sum())
     assert all(refusal.messages for _, refusal in told)
