@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.second_chance import STATUS
 from tests.support.postgres import fresh_database
 from tests.support.rucio.server import Rucio, running_rucio
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Note how the run ended, for `tests.second_chance`."""
+    cache = getattr(session.config, "cache", None)
+    if cache is not None and not hasattr(session.config, "workerinput"):
+        cache.set(STATUS, int(exitstatus))
 
 
 @pytest.fixture

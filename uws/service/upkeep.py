@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -41,24 +42,28 @@ class Upkeep:
         self._results = results
         self._executor = executor
         self._policy = policy
+        self._handing_over = asyncio.Lock()
 
     async def dispatch(self) -> None:
         """Hand attempts that nobody has taken to the executor, as many as it takes."""
-        while (free := self._executor.capacity()) > 0:
-            if await self._start(free, _NEVER) < free:
-                return
+        async with self._handing_over:
+            while (free := self._executor.capacity()) > 0:
+                if await self._start(free, _NEVER) < free:
+                    return
 
     async def redispatch(self) -> None:
         """Hand attempts to the executor again that were taken long ago and that no worker has claimed.
 
         Their messages may be lost, or wait still. Those that are missing where they wait were lost or will be claimed
         in a moment, and the oldest first: so never more messages wait than attempts, however long there is no worker.
+        Nothing is handed over meanwhile, since an attempt that was taken and whose message is on its way looks lost.
         """
-        missing = await self._changes.store.offered() - await self._executor.waiting()
-        while (some := min(missing, self._executor.capacity())) > 0:
-            if await self._start(some, self._changes.now() - self._policy.redispatch) < some:
-                return
-            missing -= some
+        async with self._handing_over:
+            missing = await self._changes.store.offered() - await self._executor.waiting()
+            while (some := min(missing, self._executor.capacity())) > 0:
+                if await self._start(some, self._changes.now() - self._policy.redispatch) < some:
+                    return
+                missing -= some
 
     async def settle(self) -> None:
         """Do what has come due, as far as one reading of the store tells."""

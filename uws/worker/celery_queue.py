@@ -51,7 +51,14 @@ _REDIS_OPTIONS = {
     "socket_connect_timeout": PATIENCE_S,
     "socket_keepalive": True,
 }
-_AMQP_OPTIONS = {"confirm_publish": True}  # else what goes into a dead connection is lost in silence
+_HEARTBEAT_S = 10.0
+_AMQP_OPTIONS = {
+    "confirm_publish": True,  # else what goes into a dead connection is lost in silence
+    # A worker that waits for an answer checks no heartbeat: so it waits as long as one may stay away. What is read when
+    # something has come, as while nothing is to do, is not concerned.
+    "read_timeout": 2 * _HEARTBEAT_S,
+    "write_timeout": 2 * _HEARTBEAT_S,
+}
 _CONFIGURATION: dict[str, Any] = {
     "accept_content": ["json"],
     "task_serializer": "json",
@@ -60,10 +67,13 @@ _CONFIGURATION: dict[str, Any] = {
     "task_default_delivery_mode": "transient",
     "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0},
     "broker_connection_timeout": PATIENCE_S,
-    "broker_heartbeat": 10.0,  # after a restart of RabbitMQ a worker was seen to listen to nothing until the heartbeat
+    "broker_heartbeat": _HEARTBEAT_S,
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,  # for ever
     "worker_prefetch_multiplier": 1,
+    # After a connection is lost, Celery would ask for more messages as tasks begin, and with threads it asks in theirs,
+    # beside the one that reads: each takes answers meant for the other, and waits for its own for ever.
+    "worker_enable_prefetch_count_reduction": False,
     "worker_hijack_root_logger": False,
     "worker_redirect_stdouts": False,
     "worker_cancel_long_running_tasks_on_connection_loss": False,

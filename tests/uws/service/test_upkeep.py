@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -85,4 +86,23 @@ async def test_what_could_not_be_sent_is_offered_again(tmp_path: Path) -> None:
         house.executor.start = working  # type: ignore[method-assign]
         house.now += LATER
         await house.upkeep.redispatch()
+        assert house.executor.started == dispatches
+
+
+async def test_what_is_on_its_way_is_not_offered_again(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        dispatches = [(await house.queued())[1] for _ in range(3)]
+        send = house.executor.start
+        offering = set[asyncio.Task[None]]()
+
+        async def slow(dispatch: Dispatch) -> None:
+            if not offering:
+                house.now += LATER
+                offering.add(asyncio.create_task(house.upkeep.redispatch()))
+                await asyncio.wait(offering, timeout=0.2)  # it would offer the others by now, if it did not wait
+            await send(dispatch)
+
+        house.executor.start = slow  # type: ignore[method-assign]
+        await house.upkeep.dispatch()
+        await asyncio.gather(*offering)
         assert house.executor.started == dispatches
