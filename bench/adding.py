@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 import asyncpg
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
@@ -51,14 +52,22 @@ def _file(folder: Path, rows: int) -> Path:
     return path
 
 
-async def _added(url: str, path: Path) -> float:
+async def _added(url: str, path: Path) -> tuple[float, float]:
+    """Return the seconds that it takes, and the megabytes by which memory grows at most."""
+    process, before = psutil.Process(), psutil.Process().memory_info().rss
+    most = before
+
+    def progress(_rows: int, _done: float) -> None:
+        nonlocal most
+        most = max(most, process.memory_info().rss)
+
     db = Database(url)
     try:
         await upgrade(db, {"tap_schema": "tap_proxy.migrations"})
-        adding = Adding(db, reserved=frozenset(), clock=lambda: datetime.now(UTC), progress=lambda _rows, _done: None)
+        adding = Adding(db, reserved=frozenset(), clock=lambda: datetime.now(UTC), progress=progress)
         began = time.perf_counter()
         await adding.add(Order(source=str(path)))
-        return time.perf_counter() - began
+        return time.perf_counter() - began, (most - before) / 1e6
     finally:
         await db.close()
 
@@ -94,16 +103,17 @@ def main() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         path, some = _file(folder, rows), _chunk(0, min(rows, _CHUNK))
-        print(f"{rows:,} rows of 5 columns from Parquet, with two indexes")
+        print(f"{rows:,} rows of 5 columns from Parquet, with three indexes")
         for engine in ("sqlite", "postgresql"):
             if engine == "sqlite":
                 floor = _sqlite_floor(folder / "floor.db", some)
-                seconds = asyncio.run(_added(f"sqlite:///{folder / 'own.db'}", path))
+                seconds, grown = asyncio.run(_added(f"sqlite:///{folder / 'own.db'}", path))
             else:
                 floor = asyncio.run(_postgres_floor(fresh_database(), some))
-                seconds = asyncio.run(_added(fresh_database(), path))
+                seconds, grown = asyncio.run(_added(fresh_database(), path))
             rate, bare = rows / seconds, some.num_rows / floor
-            print(f"{engine:10}  {seconds:7.1f} s  {rate:10,.0f} rows/s  engine alone {bare:10,.0f}  {rate / bare:.2f}")
+            compared = f"engine alone {bare:10,.0f}  {rate / bare:.2f}"
+            print(f"{engine:10}  {seconds:7.1f} s  {rate:10,.0f} rows/s  {compared}  memory +{grown:.0f} MB")
 
 
 if __name__ == "__main__":

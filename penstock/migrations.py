@@ -19,6 +19,7 @@ from sqlalchemy import Column, Connection, text
 from sqlalchemy.schema import SchemaItem
 
 from penstock.db import Database, Dialect, Namespace, physical_name
+from penstock.zones import index_statement
 
 LOCK_KEY = 0x50454E53  # any constant: one migration at a time in a PostgreSQL database
 
@@ -60,6 +61,12 @@ def create_index(
     schema, physical = physical_name(ns.dialect, ns.schema, table)
     partial: dict[str, Any] = {} if where is None else {f"{ns.dialect}_where": text(where)}
     op.create_index(index, physical, list(columns), unique=unique, schema=schema, **partial)
+
+
+def create_zone_index(ns: Namespace, index: str, table: str, *, ra: str, dec: str) -> None:
+    """Create an index that finds rows round a position (`penstock.zones`)."""
+    schema, physical = physical_name(ns.dialect, ns.schema, table)
+    op.execute(index_statement(ns.dialect, index, f"{schema}.{physical}" if schema else physical, ra, dec))
 
 
 def drop_index(ns: Namespace, index: str, table: str) -> None:

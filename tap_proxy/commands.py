@@ -65,12 +65,14 @@ def add_command(  # noqa: PLR0913  # the options of the command
     )
     settings = load(data_dir=data)
     console = Console(stderr=True)
-    columns = (TextColumn("{task.fields[rows]:,} rows"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    shown = TextColumn("{task.description} {task.fields[rows]:,} rows")
+    columns = (shown, BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=1.0, rows=0)
+        task = bar.add_task("reading", total=1.0, rows=0)
 
         def tell(rows: int, done: float) -> None:
-            bar.update(task, completed=done, rows=rows)
+            # A large table is indexed as long as it is read, and its bar stands still meanwhile.
+            bar.update(task, completed=done, rows=rows, description="reading" if done < 1 else "indexing")
 
         async def add(db: Database) -> OwnTable:
             reserved = _reserved(settings)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 
 from aiohttp import web
 
@@ -20,12 +20,14 @@ from penstock.regext import Extension, InputParam, Interface
 from penstock.service import Description, Resources, Service
 from penstock.settings import Settings
 from penstock.vosi import Capability, capabilities_document, vosi_capabilities
-from penstock.votable.document import Info, error_document
+from penstock.votable.document import Info, Param, ServiceDescriptor, error_document
 from tap_proxy.app import ENGINE
 from tap_proxy.core.formats import SIA_FORMATS, TAP_FORMATS
 from tap_proxy.core.request import RowLimits, TapQuery
+from tap_proxy.core.scs import INPUTS as CONE_INPUTS
 from tap_proxy.core.scs import ConeSearch, read_cone
-from tap_proxy.core.sia import PARAMETERS, read_image_query
+from tap_proxy.core.sia import INPUTS as IMAGE_INPUTS
+from tap_proxy.core.sia import read_image_query
 from tap_proxy.service import Run
 from tap_proxy.settings import TapSettings
 from tap_proxy.web import availability, parameter_limits, send_result
@@ -37,19 +39,26 @@ _ENDPOINTS = (
 )
 
 
+_VOSI_TYPES = {"double": "real", "int": "integer"}  # (VODataService 1.2 s3.5.3)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """A protocol of searches: where it is, how its parameters become a query, how it is described."""
+    """A protocol of searches: where it is, how its parameters become a query, how it is described.
+
+    `self_describing` says whether results have the description too.
+    """
 
     path: str
     title: str
     text: str
     standard_id: str
     version: str
-    parameters: tuple[str, ...]
+    parameters: tuple[Param, ...]
     read: Callable[[Parameters, RowLimits], TapQuery]
     render_error: ErrorRenderer = votable_error
     extension: Callable[[TapSettings], Extension | None] = lambda _settings: None
+    self_describing: bool = False
 
     def service(self, name: str) -> Service:
         """Return the plugin."""
@@ -64,9 +73,15 @@ class Search:
         def base_url(request: web.Request) -> str:
             return resources.urls.absolute(request, self.path)
 
+        @lru_cache(maxsize=16)
+        def this(base: str) -> ServiceDescriptor:
+            return self.descriptor(base)
+
         async def search(request: web.Request) -> web.StreamResponse:
             """Search observations."""
             query = self.read(await read_parameters(request, limits), engine.limits)
+            if self.self_describing:
+                query = replace(query, this=this(base_url(request)))
             base = resources.urls.base(request)
             run = Run(now=resources.clock(), base_url=base, time_limit_s=settings.query_time_limit_s)
             return await send_result(request, engine, query, run)
@@ -98,6 +113,17 @@ class Search:
             resource_type="vs:CatalogService",
         )
 
+    def descriptor(self, base_url: str) -> ServiceDescriptor:
+        """Return what the service says of itself in its results (SIA 2.0 s3.1.2)."""
+        told = {"standardID": self.standard_id, "accessURL": f"{base_url}/query"}
+        return ServiceDescriptor(
+            id="this_service",
+            name="this",
+            description=self.text,
+            params=tuple(Param(name=name, datatype="char", arraysize="*", value=value) for name, value in told.items()),
+            inputs=(*self.parameters, *_COMMON),
+        )
+
     def capabilities(self, settings: Settings, base_url: str) -> tuple[Capability, ...]:
         """Return the capabilities at a base URL."""
         search = Capability(
@@ -111,12 +137,23 @@ class Search:
                     security_methods=security_methods(settings),
                     query_types=("GET", "POST"),
                     result_type="application/x-votable+xml",
-                    params=tuple(InputParam(name=name) for name in (*self.parameters, "MAXREC", "RESPONSEFORMAT")),
+                    params=tuple(map(_input_param, {one.name: one for one in (*self.parameters, *_COMMON)}.values())),
                 ),
             ),
             extension=self.extension(settings.section(TapSettings)),
         )
         return (*vosi_capabilities(base_url), search)
+
+
+_COMMON = (
+    Param(name="MAXREC", datatype="int", minimum="0", description="How many rows at most; 0 for the columns only"),
+    Param(name="RESPONSEFORMAT", datatype="char", arraysize="*", description="Form of the result; else VOTable"),
+)
+
+
+def _input_param(param: Param) -> InputParam:
+    datatype = "string" if param.arraysize else _VOSI_TYPES[param.datatype]
+    return InputParam(name=param.name, datatype=datatype, unit=param.unit, ucd=param.ucd, description=param.description)
 
 
 def image_error(_request: web.Request, error: ServiceError, status: int) -> web.Response:
@@ -145,9 +182,10 @@ SIA = Search(
     text="Images and cubes of a data lake by position, wavelength, time and what made them (SIA 2.0).",
     standard_id="ivo://ivoa.net/std/SIA#query-2.0",
     version="2.0",
-    parameters=PARAMETERS,
+    parameters=IMAGE_INPUTS,
     read=lambda params, limits: read_image_query(params, formats=SIA_FORMATS, limits=limits),
     render_error=image_error,
+    self_describing=True,
 )
 SCS = Search(
     path="/scs",
@@ -155,7 +193,7 @@ SCS = Search(
     text="Observations of a data lake around a position (SCS 1.03).",
     standard_id="ivo://ivoa.net/std/ConeSearch",
     version="1.03",
-    parameters=("RA", "DEC", "SR", "VERB"),
+    parameters=CONE_INPUTS,
     read=lambda params, limits: read_cone(params, formats=TAP_FORMATS, limits=limits),
     render_error=cone_error,
     extension=lambda settings: ConeSearch(max_records=settings.maxrec_hard),

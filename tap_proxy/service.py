@@ -226,7 +226,7 @@ class TapService:
         if query.ucds:
             fields = tuple(replace(field, ucd=query.ucds.get(field.name, field.ucd)) for field in fields)
         links_url = (self._links_url or run.base_url + LINKS_PATH) if has_links else None
-        return ResultHead(fields=fields, infos=tuple(infos), links_url=links_url)
+        return ResultHead(fields=fields, infos=tuple(infos), links_url=links_url, this=query.this)
 
     async def _written(self, query: TapQuery, rows: Gathered, run: Run) -> AsyncGenerator[bytes, None]:
         head = self._head(query, rows.fields, run, rows.infos, has_links=rows.has_links)

@@ -146,7 +146,8 @@ async def post(bench: Bench) -> None:
 @check("sia.self-description", "3.1.2", Level.SHOULD)
 async def self_description(bench: Bench) -> None:
     """The answer describes the search itself and its parameters (SIA 2.0 s3.1.2)."""
-    described = [one for one in (await search(bench)).root.iter("{*}RESOURCE") if one.get("utype") == "adhoc:service"]
+    resources = (await search(bench)).root.iter("{*}RESOURCE")
+    described = [one for one in resources if one.get("utype") in ("adhoc:service", "adhoc:this")]  # DataLink 1.1 s4.4
     names = [one.get("value", "") for each in described for one in each.iter("{*}PARAM")]
     require(
         any(one.lower().startswith("ivo://ivoa.net/std/sia#query-2") for one in names),

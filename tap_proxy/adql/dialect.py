@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from penstock.tables import Column
 from penstock.votable.model import Datatype, Field
@@ -55,7 +55,7 @@ class Dialect(ABC):
     physical: Physical
     base: str = ""
 
-    name: ClassVar[str]
+    name: ClassVar[Literal["sqlite", "postgresql"]]
     numbered: ClassVar[bool]
     """Whether one parameter may stand in several places."""
 

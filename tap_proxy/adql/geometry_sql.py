@@ -2,8 +2,9 @@
 
 A position within a circle is tested by the haversine of its distance, which is sound for the smallest radii, at the
 poles and across longitude 0. Where the circle or polygon is constant, bounds on latitude and longitude come first, so
-that an index on the latitude finds the few rows that the arithmetic has to see. They are left out where the condition
-is negated: there they would turn NULL into an answer.
+that an index finds the few rows that the arithmetic has to see: one on zones of latitude (`penstock.zones`) where the
+region is small, else one on the latitude. They are left out where the condition is negated: there they would turn NULL
+into an answer.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+from penstock.zones import zone_sql, zones_between
 from tap_proxy.adql import moc_sql
-from tap_proxy.adql.bound import Bound, Calculation, Call, Shape, Value
+from tap_proxy.adql.bound import Bound, Calculation, Call, ColumnValue, Shape, Value
 from tap_proxy.adql.constants import constant, constant_part, constants
 from tap_proxy.adql.kinds import number, shape_of
 from tap_proxy.adql.mocs import is_moc
@@ -23,6 +25,8 @@ from tap_proxy.adql.writer import Writer
 
 HALF_RADIAN = math.pi / 360
 TOLERANCE_DEG = math.degrees(TOLERANCE)
+MAX_ZONES = 16
+"""Zones that are worth listing: PostgreSQL misjudges how many rows more of them hold, and a band is as good then."""
 LABELLED = frozenset({"point", "circle", "polygon"})
 MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "<>": "<>"}
 
@@ -156,6 +160,9 @@ def _bounded(writer: Writer, position: Position, bounds: Bounds, exact: str) -> 
     dialect = writer.dialect
     lon, lat = writer.value(position[0]), writer.value(position[1])
     conditions = [f"{lat} BETWEEN {dialect.number(bounds.south)} AND {dialect.number(bounds.north)}"]
+    zones = zones_between(bounds.south, bounds.north)
+    if isinstance(position[1], ColumnValue) and 0 < len(zones) <= MAX_ZONES:
+        conditions.append(f"{zone_sql(dialect.name, lat)} IN ({', '.join(map(str, zones))})")
     ranges = [f"{lon} BETWEEN {dialect.number(low)} AND {dialect.number(high)}" for low, high in bounds.ranges]
     if ranges:
         conditions.append(f"({' OR '.join(ranges)})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from penstock.moc import parse_moc, to_multirange
 from penstock.tables import Column
@@ -37,7 +37,7 @@ class PostgreSQL(Dialect):
 
     physical: Physical = schema_table
 
-    name: ClassVar[str] = "postgresql"
+    name: ClassVar[Literal["postgresql"]] = "postgresql"
     numbered: ClassVar[bool] = True
     counts_duplicates: ClassVar[bool] = True
     parser_depth: ClassVar[int] = 0

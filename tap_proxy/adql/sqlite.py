@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from penstock.tables import Column
 from penstock.votable.model import Datatype, Field
@@ -27,7 +27,7 @@ class SQLite(Dialect):
 
     physical: Physical = joined_name
 
-    name: ClassVar[str] = "sqlite"
+    name: ClassVar[Literal["sqlite"]] = "sqlite"
     numbered: ClassVar[bool] = False
     counts_duplicates: ClassVar[bool] = False
     parser_depth: ClassVar[int] = 96

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from penstock.dali.errors import UsageError
 from penstock.dali.formats import Format, FormatTable
 from penstock.dali.params import Parameters
+from penstock.votable.document import ServiceDescriptor
 from tap_proxy.core.uploads import UploadOrder, read_orders
 
 LANGUAGES = ("ADQL", "ADQL-2.0", "ADQL-2.1")  # (TAP 1.1 s2.7.1)
@@ -38,7 +39,8 @@ class TapQuery:
     """A query as it is to be run.
 
     `maxrec` is the effective limit: the caller's or the default one, never above the hard one (DALI 1.2 s4.3.4).
-    `ucds` are other UCDs for columns of the result, where an older protocol wants its own.
+    `ucds` are other UCDs for columns of the result, where an older protocol wants its own; `this` describes the service
+    that was asked, where the result is to do so.
     """
 
     text: str
@@ -48,6 +50,7 @@ class TapQuery:
     runid: str | None = None
     uploads: tuple[UploadOrder, ...] = ()
     ucds: Mapping[str, str] = field(default_factory=dict)
+    this: ServiceDescriptor | None = None
 
 
 def read_query(params: Parameters, *, formats: FormatTable, limits: RowLimits) -> TapQuery:

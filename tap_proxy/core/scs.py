@@ -12,6 +12,7 @@ from penstock.dali.errors import UsageError
 from penstock.dali.formats import FormatTable
 from penstock.dali.params import Parameters
 from penstock.dali.values import maxrec, parse_float, parse_int, runid
+from penstock.votable.document import Param
 from tap_proxy.core.request import RowLimits, TapQuery
 
 TABLE = "ivoa.obscore"
@@ -20,6 +21,12 @@ _USUAL = "target_name, dataproduct_type, obs_collection, obs_id, t_min, em_min, 
 _COLUMNS = {1: _LEAST, 2: f"{_LEAST}, {_USUAL}", 3: "*"}
 _UCDS = {"obs_publisher_did": "ID_MAIN", "s_ra": "POS_EQ_RA_MAIN", "s_dec": "POS_EQ_DEC_MAIN"}  # SCS 1.03 s2.2
 MAX_RADIUS_DEG = 180.0
+INPUTS = (
+    Param(name="RA", datatype="double", unit="deg", ucd="pos.eq.ra", description="Right ascension of the middle"),
+    Param(name="DEC", datatype="double", unit="deg", ucd="pos.eq.dec", description="Declination of the middle"),
+    Param(name="SR", datatype="double", unit="deg", ucd="phys.angSize", description="Radius; 0 wants columns only"),
+    Param(name="VERB", datatype="int", ucd="meta.code", description="How many columns: 1 for few, 3 for all"),
+)
 
 
 def read_cone(params: Parameters, *, formats: FormatTable, limits: RowLimits) -> TapQuery:

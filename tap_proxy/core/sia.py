@@ -14,9 +14,11 @@ from penstock.dali.formats import FormatTable
 from penstock.dali.params import Parameters
 from penstock.dali.shapes import Circle, Point, Polygon, Range, parse_pos
 from penstock.dali.values import Interval, maxrec, parse_float, parse_int, parse_interval, runid
+from penstock.votable.document import Param
 from tap_proxy.core.request import RowLimits, TapQuery
 
 TABLE = "ivoa.obscore"
+KINDS = ("image", "cube")
 IMAGES = "dataproduct_type IN ('image', 'cube')"
 STATES = ("I", "Q", "U", "V", "RR", "LL", "RL", "LR", "XX", "YY", "XY", "YX", "POLI", "POLA")
 _OVERLAPS = {"BAND": ("em_min", "em_max"), "TIME": ("t_min", "t_max")}
@@ -37,9 +39,51 @@ _EQUALS = {
     "DPTYPE": "dataproduct_type",
 }
 PARAMETERS = ("POS", *_OVERLAPS, "POL", *_WITHIN, *_EQUALS, "CALIB")
+_POS_FORMS = {
+    "circle": "Circle that images overlap: CIRCLE longitude latitude radius, in degrees",
+    "range": "Range that images overlap: RANGE west east south north, in degrees",
+    "polygon": "Polygon that images overlap: POLYGON and its vertices, in degrees",
+}
+_INTERVALS = {
+    "BAND": ("m", "em.wl", "Wavelengths in vacuum that images overlap"),
+    "TIME": ("d", "time.interval;obs.exposure", "Times that images overlap, as Modified Julian Date"),
+    "FOV": ("deg", "phys.angSize;instr.fov", "Field of view"),
+    "SPATRES": ("arcsec", "pos.angResolution", "Spatial resolution"),
+    "SPECRP": (None, "spect.resolution", "Spectral resolving power"),
+    "EXPTIME": ("s", "time.duration;obs.exposure", "Exposure time"),
+    "TIMERES": ("s", "time.resolution", "Resolution in time"),
+}
+_TEXTS = {
+    "ID": ("meta.ref.ivoid", "Publisher's identifier of the dataset"),
+    "COLLECTION": ("meta.id", "Collection of data"),
+    "FACILITY": ("meta.id;instr.tel", "Telescope or other facility"),
+    "INSTRUMENT": ("meta.id;instr", "Instrument"),
+    "TARGET": ("meta.id;src", "Target of the observation"),
+    "FORMAT": ("meta.code.mime", "Media type of what access_url leads to"),
+}
 _STEPS = 8  # edges of a range along a parallel become so many great circles
 _WIDEST_DEG = 90.0
 _FARTHEST_DEG = 85.0
+
+
+def _inputs() -> Iterator[Param]:
+    for form, text in _POS_FORMS.items():
+        yield Param(name="POS", datatype="char", arraysize="*", xtype=form, unit="deg", ucd="pos", description=text)
+    for name, (unit, ucd, text) in _INTERVALS.items():
+        yield Param(name=name, datatype="double", arraysize="2", xtype="interval", unit=unit, ucd=ucd, description=text)
+    for name, (ucd, text) in _TEXTS.items():
+        yield Param(name=name, datatype="char", arraysize="*", ucd=ucd, description=text)
+    for name, ucd, text, options in (
+        ("POL", "meta.code;phys.polarization", "Polarization state", STATES),
+        ("DPTYPE", "meta.id", "Kind of data product", KINDS),
+    ):
+        yield Param(name=name, datatype="char", arraysize="*", ucd=ucd, description=text, options=options)
+    text = "Level of calibration"
+    yield Param(name="CALIB", datatype="int", ucd="meta.code;obs.calib", minimum="0", maximum="4", description=text)
+
+
+INPUTS = tuple(_inputs())
+"""The parameters by which the service describes itself: POS once for each kind of shape (SIA 2.0 s3.1.2)."""
 
 
 def read_image_query(params: Parameters, *, formats: FormatTable, limits: RowLimits) -> TapQuery:

@@ -21,12 +21,13 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from penstock.dali.errors import ServiceUnavailable, UsageError
-from penstock.db import Database, physical_name
+from penstock.db import Database, Dialect, physical_name
 from penstock.direct import libpq_url
 from penstock.tables import Table
 from penstock.votable.model import Datatype, Field
+from penstock.zones import index_statement
 from tap_proxy.adql.dialect import quoted
-from tap_proxy.core.own_tables import index_columns
+from tap_proxy.core.own_tables import index_columns, position_of
 from tap_proxy.sources.uploaded import is_array, plain
 
 _BUSY_TIMEOUT_S = 60.0
@@ -96,11 +97,15 @@ def sql_type(field: Field) -> str:
     return "TEXT" if text or is_array(field) else _TYPES[field.datatype]
 
 
-def _indexes(schema: str, staged: str, table: Table) -> list[str]:
-    made = []
-    for columns in index_columns(table):
-        index = f"{schema}_{token_hex(8)}"  # unique, since a table that is replaced still has its own
-        made.append(f"CREATE INDEX {quoted(index)} ON {staged} ({', '.join(map(quoted, columns))})")
+def _indexes(dialect: Dialect, schema: str, staged: str, table: Table) -> list[str]:
+    def name() -> str:
+        return quoted(f"{schema}_{token_hex(8)}")  # unique, since a table that is replaced still has its own
+
+    columns = index_columns(table)
+    made = [f"CREATE INDEX {name()} ON {staged} ({', '.join(map(quoted, each))})" for each in columns]
+    position = position_of(table.columns)
+    if position is not None:
+        made.append(index_statement(dialect, name(), staged, *map(quoted, position)))
     return made
 
 
@@ -157,7 +162,7 @@ class _SqliteLoad:
         self._connection.execute("COMMIT")
 
     def _finish(self) -> None:
-        for statement in _indexes(self._schema, self._name, self._table):
+        for statement in _indexes("sqlite", self._schema, self._name, self._table):
             self._connection.execute(statement)
         self._connection.execute(f"ANALYZE {self._name}")
 
@@ -198,7 +203,7 @@ class _PostgresLoad:
             raise UsageError(f"the database cannot hold a value: {error}.") from error
 
     async def finish(self) -> None:
-        for statement in _indexes(self._schema, self._name, self._table):
+        for statement in _indexes("postgresql", self._schema, self._name, self._table):
             await self._connection.execute(statement)
         await self._connection.execute(f"ANALYZE {self._name}")
 

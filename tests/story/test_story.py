@@ -18,6 +18,7 @@ from astropy.table import Table
 
 from tests.support.server import Server, serve
 from tests.support.systems import require_stilts
+from tests.support.topcat import running_topcat, wait_until
 
 CONE = """
 SELECT obs_publisher_did, access_url, access_format, target_name, s_ra, s_dec, access_estsize
@@ -135,6 +136,21 @@ def test_stilts_datalinklint_and_votlint_report_no_error(server: Server, tap: py
             timeout=30,
         )
         assert _stilts("votlint", "-", stdin=document.content, check=False).strip() == ""
+
+
+@pytest.mark.filterwarnings("ignore::pyvo.samp.SAMPWarning")  # of the hub, when TOPCAT has gone before it
+def test_topcat_loads_a_result(server: Server, tap: pyvo.dal.TAPService, cone: str, tmp_path: Path) -> None:
+    rows = len(tap.search(cone))
+    query = {"LANG": "ADQL", "QUERY": cone}
+    url = requests.Request("GET", f"{server.base}/tap/sync", params=query).prepare().url
+    wrong = requests.Request("GET", f"{server.base}/tap/sync", params=query | {"QUERY": "SELECT"}).prepare().url
+    assert url
+    assert wrong
+    with running_topcat(tmp_path) as topcat:
+        assert topcat.ask("table.load.votable", url=url, table_id="found", name="found") == "samp.ok"
+        wait_until(lambda: topcat.ask("table.highlight.row", table_id="found", row=str(rows - 1)) == "samp.ok")
+        assert "out of range" in topcat.ask("table.highlight.row", table_id="found", row=str(rows))
+        assert topcat.ask("table.load.votable", url=wrong, table_id="wrong", name="wrong") != "samp.ok"
 
 
 def _stilts(*arguments: str, stdin: bytes = b"", check: bool = True) -> str:

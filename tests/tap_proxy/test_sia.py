@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from lxml import etree
 
 from penstock.lake.catalogue import Catalogue
+from tap_proxy.core.sia import PARAMETERS, STATES
 from tap_proxy.searches import sia
 from tests.support.postgres import fresh_database
 from tests.tap_proxy.hosting import observation, resources
@@ -119,3 +120,21 @@ async def test_capabilities_are_valid(client: TestClient) -> None:
         document = await response.read()
     assert "ivo://ivoa.net/std/SIA#query-2.0" in {each.get("standardID") for each in etree.fromstring(document)}
     assert validate(document) == []
+
+
+@pytest.mark.parametrize("maxrec", ["0", "5"])
+async def test_a_result_describes_the_search_itself(client: TestClient, maxrec: str) -> None:
+    async with client.get("/sia/query", params={"MAXREC": maxrec}) as response:
+        document = await response.read()
+    assert validate(document) == []
+    (this,) = etree.fromstring(document).iterfind("{*}RESOURCE[@name='this']")
+    told = {param.get("name"): param.get("value") for param in this.iterfind("{*}PARAM")}
+    assert told == {
+        "standardID": "ivo://ivoa.net/std/SIA#query-2.0",
+        "accessURL": "https://penstock.example/sia/query",
+    }
+    inputs = this.findall("{*}GROUP[@name='inputParams']/{*}PARAM")
+    assert {param.get("name") for param in inputs} == {*PARAMETERS, "MAXREC", "RESPONSEFORMAT"}
+    assert [param.get("xtype") for param in inputs if param.get("name") == "POS"] == ["circle", "range", "polygon"]
+    (states,) = (param for param in inputs if param.get("name") == "POL")
+    assert [option.get("value") for option in states.iterfind("{*}VALUES/{*}OPTION")] == list(STATES)

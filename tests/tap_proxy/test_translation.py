@@ -5,9 +5,11 @@ import sqlite3
 import pytest
 
 from penstock.db import Dialect
+from penstock.lake.catalogue import SCHEMAS
 from penstock.tables import Column, Schema, Table
 from tap_proxy.ports import BASE_MARK
 from tap_proxy.translation import compiler, table_names
+from tests.penstock.lake.builders import open_store
 
 SCHEMA = Schema(
     name="demo",
@@ -69,3 +71,22 @@ def test_indexes_of_words_may_be_read_with_their_tables() -> None:
     text = Column(name="text", datatype="char", arraysize="*", word_index="demo.texts")
     names = table_names([Schema(name="demo", tables=(Table(name="texts", columns=(text,)),))])
     assert {"demo__texts", "demo__texts_words", "demo__texts_words_idx", "demo__texts_words_data"} <= names
+
+
+async def test_cones_and_polygons_use_the_index_on_zones(database_url: str) -> None:
+    async with open_store(database_url) as store, store.db.write() as connection:
+        if store.db.dialect == "postgresql":  # which would read the few rows of a test without an index
+            await connection.exec_driver_sql("DROP INDEX ivoa.ivoa_obscore_position, ivoa.ivoa_obscore_ra")
+            await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan_of = "EXPLAIN QUERY PLAN " if store.db.dialect == "sqlite" else "EXPLAIN "
+        for where in (
+            "1 = CONTAINS(POINT(s_ra, s_dec), CIRCLE(100, 20, 1))",
+            "1 = CONTAINS(POINT(s_ra, s_dec), CIRCLE(0, 20, 0.1))",
+            "1 = CONTAINS(POINT(s_ra, s_dec), CIRCLE(100, 89.95, 0.01))",
+            "1 = CONTAINS(POINT(s_ra, s_dec), CIRCLE(0, -90, 1))",
+            "DISTANCE(POINT(s_ra, s_dec), POINT(200, 20)) < 0.1",
+            "1 = CONTAINS(POINT(s_ra, s_dec), POLYGON(10, 20, 11, 20, 11, 21))",
+        ):
+            sql = compiler(SCHEMAS, store.db.dialect)(f"SELECT obs_id FROM ivoa.obscore WHERE {where}", 10, ()).sql
+            plan = (await connection.exec_driver_sql(plan_of + sql)).all()
+            assert "ivoa_obscore_zone" in str(plan), where

@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 
 import pyarrow as pa
 
-from penstock.votable.document import QueryStatus
+from penstock.votable.document import QueryStatus, ServiceDescriptor
 from penstock.votable.model import Field
 
 
@@ -32,11 +32,14 @@ class ResultHead:
         (name, value) of what should be told about the query beside its rows (DALI 1.2 s5.4.3).
     links_url
         The {links} resource to which columns of publisher DIDs refer, None where there is none.
+    this
+        Describes the service that was asked, None where the result does not tell.
     """
 
     fields: tuple[Field, ...]
     infos: tuple[tuple[str, str], ...] = ()
     links_url: str | None = None
+    this: ServiceDescriptor | None = None
 
 
 class ResultWriter(Protocol):

@@ -26,7 +26,7 @@ class VotableResultWriter:
 
     def __init__(self, head: ResultHead, serialization: Named) -> None:
         written = Serialization(serialization)
-        fields, frame = _framed(ByIdentity(head.fields), head.links_url, written)
+        fields, frame = _framed(ByIdentity(head.fields), head.links_url, written, ByIdentity(head.this))
         infos = tuple(Info(name=name, value=value) for name, value in head.infos)
         self._writer = VOTableWriter(Document(fields=fields, infos=infos), written, frame=frame)
 
@@ -45,10 +45,14 @@ class VotableResultWriter:
 
 @lru_cache(maxsize=128)
 def _framed(
-    fields: ByIdentity[tuple[Field, ...]], links_url: str | None, serialization: Serialization
+    fields: ByIdentity[tuple[Field, ...]],
+    links_url: str | None,
+    serialization: Serialization,
+    this: ByIdentity[ServiceDescriptor | None],
 ) -> tuple[tuple[Field, ...], Frame]:
     """Return the fields as they go out and what surrounds their rows, the same for each run of one statement."""
     marked, services = link_services(fields.held, links_url)
+    services += (this.held,) if this.held else ()
     return marked, Frame(Document(fields=marked, services=services), serialization)
 
 

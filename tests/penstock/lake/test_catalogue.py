@@ -86,6 +86,7 @@ def test_what_is_private_is_not_described() -> None:
     assert "marks" not in {table.name for schema in SCHEMAS for table in schema.tables}
 
 
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 async def test_migrations_make_what_is_declared(database_url: str) -> None:
     async with open_store(database_url) as store, store.db.read() as connection:
         for metadata in (store.tables.obscore.metadata, store.tables.files.metadata):
@@ -97,7 +98,10 @@ def _differences(connection: sa.Connection, metadata: sa.MetaData) -> list[objec
     options = {
         "include_schemas": True,
         "compare_type": True,
-        "include_object": lambda _item, name, kind, *_: kind != "table" or name in names,
+        # An index on an expression is read from one engine only.
+        "include_object": lambda _item, name, kind, *_: (
+            name in names if kind == "table" else name != "ivoa_obscore_zone"
+        ),
     }
     return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
 

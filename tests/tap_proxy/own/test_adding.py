@@ -127,6 +127,20 @@ async def test_a_name_that_is_taken_is_kept_unless_it_may_be_replaced(site: Site
     assert await site.rows("SELECT colour FROM own.stars") == [["blue"]]
 
 
+async def test_a_cone_on_an_added_table_goes_by_zones(site: Site, tmp_path: Path) -> None:
+    await site.add(as_csv(tmp_path))
+    within = "1 = CONTAINS(POINT(ra, dec), CIRCLE({}, {}, 0.001))"
+    for ra, dec, one in zip(RA, DEC, IDS, strict=True):
+        assert await site.rows(f"SELECT id FROM own.stars WHERE {within.format(ra, dec)}") == [[str(one)]]
+    if site.db.dialect == "sqlite":
+        query = "SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'own__stars'"
+    else:
+        query = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'own' AND tablename = 'stars'"
+    async with site.db.read() as connection:
+        made = [row[0].replace('"', "") for row in await connection.exec_driver_sql(query)]
+    assert any("dec +" in one and ", ra, dec)" in one for one in made), made
+
+
 async def test_a_removed_table_is_gone_and_its_name_is_free(site: Site, tmp_path: Path) -> None:
     await site.add(as_csv(tmp_path))
     query = "SELECT id FROM own.stars"
