@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from rich.console import Console
-from rich.table import Table
 
 from penstock.auth.principal import ANONYMOUS
 from penstock.clock import utc_now
@@ -48,7 +46,7 @@ FILES = [
     for number in range(sample.FILES_PER_DATASET)
 ]
 
-Opened = tuple[RucioClient, RucioSettings, LakeStore]
+Tell = Callable[[str, str, str], None]
 
 
 @asynccontextmanager
@@ -84,7 +82,7 @@ def _body(dids: Sequence[Did]) -> dict[str, Any]:
     }
 
 
-async def _harvests(rucio: Rucio, folder: Path, table: Table) -> None:
+async def _harvests(rucio: Rucio, folder: Path, tell: Tell) -> None:
     async with _opened(rucio, folder) as (client, settings, store):
         sites = {site.name: site for site in await RucioLake(client, settings, store, load_mapping("obscore")).sites()}
         source = Source(
@@ -99,9 +97,9 @@ async def _harvests(rucio: Rucio, folder: Path, table: Table) -> None:
         ours_s = await _timed(lambda: Harvest(source, Shelf(store)).run(sample.SCOPE, full=True))
         again_s = await _timed(lambda: Harvest(source, Shelf(store)).run(sample.SCOPE))
     rates = [len(FILES) / seconds for seconds in (bare_s, ours_s, again_s)]
-    table.add_row("harvest: the bare calls", f"{rates[0]:.0f} files/s", "")
-    table.add_row("harvest: first pass", f"{rates[1]:.0f} files/s", f"{rates[1] / rates[0]:.2f} of them (0.5)")
-    table.add_row("harvest: next pass", f"{rates[2]:.0f} files/s", "")
+    tell("harvest: the bare calls", f"{rates[0]:.0f} files/s", "")
+    tell("harvest: first pass", f"{rates[1]:.0f} files/s", f"{rates[1] / rates[0]:.2f} of them (0.5)")
+    tell("harvest: next pass", f"{rates[2]:.0f} files/s", "")
 
 
 async def _bare_harvest(rucio: Rucio) -> float:
@@ -122,7 +120,7 @@ def _signed(rucio: Rucio) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(headers={"X-Rucio-Auth-Token": rucio.token(sample.SERVICE)})
 
 
-async def _resolves(rucio: Rucio, folder: Path, table: Table) -> None:
+async def _resolves(rucio: Rucio, folder: Path, tell: Tell) -> None:
     async with _opened(rucio, folder, cache_s=0) as (client, settings, store), _signed(rucio) as session:
         lake = RucioLake(client, settings, store, load_mapping("obscore"))
         await lake.resolve(FILES[:1], caller=ANONYMOUS)
@@ -133,19 +131,19 @@ async def _resolves(rucio: Rucio, folder: Path, table: Table) -> None:
                 bare.append(await _timed(lambda dids=dids: _raw(session, rucio, "/replicas/list", _body(dids))))  # type: ignore[misc]
                 ours.append(await _timed(lambda dids=dids: lake.resolve(dids, caller=ANONYMOUS)))  # type: ignore[misc]
             theirs_ms, ours_ms = statistics.median(bare) * 1000, statistics.median(ours) * 1000
-            table.add_row(f"{count} IDs: list_replicas", f"{theirs_ms:.0f} ms", "")
-            table.add_row(f"{count} IDs: ours", f"{ours_ms:.0f} ms", f"{ours_ms / theirs_ms:.2f} times (1.15)")
+            tell(f"{count} IDs: list_replicas", f"{theirs_ms:.0f} ms", "")
+            tell(f"{count} IDs: ours", f"{ours_ms:.0f} ms", f"{ours_ms / theirs_ms:.2f} times (1.15)")
 
 
-async def _warm(rucio: Rucio, folder: Path, table: Table) -> None:
+async def _warm(rucio: Rucio, folder: Path, tell: Tell) -> None:
     async with _opened(rucio, folder, cache_s=3600) as (client, settings, store):
         lake = RucioLake(client, settings, store, load_mapping("obscore"))
         await lake.resolve(FILES, caller=ANONYMOUS)
         seconds = min([await _timed(lambda: lake.resolve(FILES, caller=ANONYMOUS)) for _ in range(ROUNDS)])
-    table.add_row("warm cache", f"{len(FILES) / seconds:.0f} IDs/s", "goal 20,000")
+    tell("warm cache", f"{len(FILES) / seconds:.0f} IDs/s", "goal 20,000")
 
 
-async def _night(rucio: Rucio, folder: Path, table: Table) -> None:
+async def _night(rucio: Rucio, folder: Path, tell: Tell) -> None:
     """Resolve a night's files: the catalogue has them all, Rucio's answers are made of its rows for one of them."""
     async with _opened(rucio, folder) as (client, settings, store):
         await _fill(store)
@@ -162,8 +160,8 @@ async def _night(rucio: Rucio, folder: Path, table: Table) -> None:
             if start <= NIGHT // 2:
                 half = _peak_mb()
         seconds, after = time.perf_counter() - begun, _peak_mb()
-    table.add_row(f"a night of {NIGHT} files", f"{NIGHT / seconds:.0f} DIDs/s", "goal 20, Rucio's own time left out")
-    table.add_row("peak memory before, half-way, after", f"{before:.0f}, {half:.0f}, {after:.0f} MB", "")
+    tell(f"a night of {NIGHT} files", f"{NIGHT / seconds:.0f} DIDs/s", "goal 20, Rucio's own time left out")
+    tell("peak memory before, half-way, after", f"{before:.0f}, {half:.0f}, {after:.0f} MB", "")
 
 
 class _Night(RucioLake):
@@ -213,16 +211,19 @@ def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-async def _measure(rucio: Rucio, folder: Path, table: Table) -> None:
-    await _harvests(rucio, folder, table)
-    await _resolves(rucio, folder, table)
-    await _warm(rucio, folder, table)
-    await _night(rucio, folder, table)
+async def _measure(rucio: Rucio, folder: Path, tell: Tell) -> None:
+    await _harvests(rucio, folder, tell)
+    await _resolves(rucio, folder, tell)
+    await _warm(rucio, folder, tell)
+    await _night(rucio, folder, tell)
+
+
+def _tell(what: str, measured: str, beside: str) -> None:
+    print(f"{what:42}{measured:24}{beside}", flush=True)
 
 
 def main() -> None:
-    """Start Rucio, measure and print the table."""
-    table = Table("what", "measured", "beside")
+    """Start Rucio, measure, and print each figure when it is known."""
+    _tell("what", "measured", "beside")
     with running_rucio() as rucio, tempfile.TemporaryDirectory() as folder:
-        asyncio.run(_measure(rucio, Path(folder), table))
-    Console(width=120).print(table)
+        asyncio.run(_measure(rucio, Path(folder), _tell))

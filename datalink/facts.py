@@ -18,6 +18,7 @@ from penstock.lake.port import DataLake, Did, DidType, Site
 K = TypeVar("K")
 V = TypeVar("V")
 MOST = 50_000
+_MOST_SITES = 1000
 
 
 class Remembered(Generic[K, V]):
@@ -67,6 +68,7 @@ class Facts:
         self._observations = observations
         self._known: Remembered[tuple[Principal, Did], Known] = Remembered(remember_s)
         self._sites: Remembered[None, Sequence[Site]] = Remembered(remember_s, 1)
+        self._distances: Remembered[str, Mapping[str, int]] = Remembered(remember_s, _MOST_SITES)
         self.content = lake.content
 
     async def resolve(self, dids: Sequence[Did], caller: Principal) -> Mapping[Did, Known]:
@@ -93,6 +95,15 @@ class Facts:
             sites = await self._lake.sites()
             self._sites.put(None, sites, now_s)
         return sites
+
+    async def distances(self, site: str) -> Mapping[str, int]:
+        """Return how far the lake ranks other sites from one; empty for a site that it does not have."""
+        now_s = asyncio.get_running_loop().time()
+        distances = self._distances.get(site, now_s)
+        if distances is None:
+            distances = await self._lake.distances(site)
+            self._distances.put(site, distances, now_s)
+        return distances
 
     async def _ask(self, dids: Sequence[Did], caller: Principal) -> Mapping[Did, Known]:
         entries = await self._lake.resolve(dids, caller=caller)

@@ -281,10 +281,11 @@ class LinkService:
             return Nearness(caller.hint)
         async with patience.spent():
             sites = await self._facts.sites()
-        if caller.hint:
-            return Nearness(caller.hint, sites)
-        known = any(site.name == caller.network_site for site in sites)
-        return Nearness(Hint(site=caller.network_site) if known else caller.hint, sites)
+            hint, names = caller.hint, {site.name for site in sites}
+            if not hint and caller.network_site in names:
+                hint = Hint(site=caller.network_site)
+            ranks = await self._facts.distances(hint.site) if hint.site in names else {}
+        return Nearness(hint, sites, ranks)
 
     async def _resolve(self, dids: Sequence[Did], principal: Principal, patience: Patience) -> Mapping[Did, Known]:
         if not dids:

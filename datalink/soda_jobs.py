@@ -111,9 +111,7 @@ def soda_job(open_cutouts: OpenCutouts, *, path: str, links_path: str) -> JobTyp
         settings = resources.settings.section(SodaSettings)
         baskets = open_baskets(resources.settings, resources.db, resources.clock)
         request = await _request(context, resources, baskets, most=settings.max_cutouts)
-        basket = context.parameters.single("BASKET") or None
-        if basket is not None:
-            await baskets.require(context.owner, basket)
+        basket = await baskets.for_results(context.owner, context.parameters)
         base = resources.settings.own_url
         async with open_cutouts(resources) as cutouts:
             caller = Caller(

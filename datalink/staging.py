@@ -18,6 +18,9 @@ from datalink.compose import facts_of
 from datalink.core.access import Access
 from datalink.settings import DataLinkSettings
 from penstock.auth.principal import Principal
+from penstock.basket.app import open_baskets
+from penstock.basket.model import MAX_LABEL, Kind, NewItem
+from penstock.basket.service import Baskets
 from penstock.dali.errors import NotFound, ServiceUnavailable, UsageError
 from penstock.dali.values import parse_int
 from penstock.ivoid import lake_did, publisher_did
@@ -34,6 +37,8 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
 _PAGE = 1000
 _DAY_S = 86_400
 _MAX_IDS = 10_000
+_JSON = "application/json"
+_JOBS_PATH = "/uws/jobs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +56,9 @@ async def _run(context: JobContext) -> None:
     lake, settings = resources.lake, resources.settings.section(DataLinkSettings)
     if not isinstance(lake, StagingLake):
         raise UsageError("This lake cannot stage files.")
-    authority = resources.settings.authority
-    order = _order(context, authority, settings)
+    baskets = open_baskets(resources.settings, resources.db, resources.clock)
+    basket = await baskets.for_results(context.owner, context.parameters)
+    order = await _order(context, baskets, resources)
     rule = await lake.stage(order.dids, site=order.site, lifetime=min(LEASE, order.lifetime), caller=order.caller)
     try:
         await _watch(context, lake, order, rule, patience_s=settings.stage_stuck_s)
@@ -63,20 +69,28 @@ async def _run(context: JobContext) -> None:
             await lake.unstage(rule.id, caller=order.caller)
         raise
     await context.progress(1.0, f"staged at {order.site}")
-    async with context.result(RESULT_ID, "application/json") as result:
+    async with context.result(RESULT_ID, _JSON) as result:
         async for piece in _document(lake, order, resources):
             await result.write(piece)
+    if basket is not None:
+        jobs = settings.jobs_url or f"{resources.settings.own_url}{_JOBS_PATH}"
+        url = f"{jobs}/{context.job_id}/results/{RESULT_ID}"
+        label = f"Replicas at {order.site}"[:MAX_LABEL]
+        item = NewItem(reference=url, kind=Kind.RESULT, label=label, media_type=_JSON, job=context.job_id)
+        await baskets.add(context.owner, basket, [item])
 
 
-def _order(context: JobContext, authority: str, settings: DataLinkSettings) -> Order:
-    texts = tuple(dict.fromkeys(text for text in context.parameters.all("ID") if text))
+async def _order(context: JobContext, baskets: Baskets, resources: Resources) -> Order:
+    authority, settings = resources.settings.authority, resources.settings.section(DataLinkSettings)
+    given = [text for text in context.parameters.all("ID") if text]
+    texts = await baskets.expand(context.owner, given, base_url=resources.settings.own_url)
     if not 0 < len(texts) <= _MAX_IDS:
         raise UsageError(f"ID has {len(texts)} values; a job stages 1 to {_MAX_IDS}, and datasets count as one.")
     lifetime_s = parse_int("LIFETIME", context.parameters.single("LIFETIME") or str(_DAY_S))
     if lifetime_s > settings.max_stage_lifetime_s:
         raise UsageError(f"LIFETIME={lifetime_s} is more than the {settings.max_stage_lifetime_s} s that are allowed.")
     return Order(
-        dids=tuple(lake_did(authority, text) for text in texts),
+        dids=tuple(dict.fromkeys(lake_did(authority, text) for text in texts)),
         site=context.parameters.single("SITE") or "",
         lifetime=timedelta(seconds=lifetime_s),
         caller=context.owner,
@@ -192,7 +206,10 @@ STAGE = JobType(
     parameters=(
         ParameterSpec(
             name="ID",
-            description="What to stage: scope:name or a publisher DID, of a file, a dataset or a container",
+            description=(
+                "What to stage: scope:name or a publisher DID, of a file, a dataset or a container; "
+                "basket:NAME stands for all of them in a basket"
+            ),
             required=True,
             multiple=True,
             ucd="meta.id;meta.main",
@@ -206,8 +223,7 @@ STAGE = JobType(
             minimum=60,
             default=str(_DAY_S),
         ),
+        ParameterSpec(name="BASKET", description="Name of a basket into which the result is put, too"),
     ),
-    results=(
-        ResultSpec(id=RESULT_ID, media_types=("application/json",), description="Where the files are at the site"),
-    ),
+    results=(ResultSpec(id=RESULT_ID, media_types=(_JSON,), description="Where the files are at the site"),),
 )

@@ -12,6 +12,7 @@ from aiohttp import web
 from sqlalchemy.engine import URL
 
 from penstock.auth.opening import security_methods
+from penstock.basket.app import open_baskets
 from penstock.dali.examples import examples_document
 from penstock.db import async_url
 from penstock.edge.app import new_service_app
@@ -25,6 +26,7 @@ from penstock.tables import Schema
 from penstock.vosi import Availability, Capability, capabilities_document
 from penstock.votable.reader import UploadLimits
 from tap_proxy.adql.sqlite_functions import SQLITE_FUNCTIONS
+from tap_proxy.baskets import BasketTables
 from tap_proxy.core.capabilities import Promises, tap_capabilities
 from tap_proxy.core.examples import examples_for
 from tap_proxy.core.formats import TAP_FORMATS
@@ -59,6 +61,9 @@ async def _open_mounts(resources: Resources) -> Mounts:
         load_uploads=UploadReader(
             Outbound(allow_private=allow_private),
             UploadLimits(max_bytes=settings.max_upload_bytes, max_rows=settings.max_upload_rows),
+            BasketTables(
+                lambda: open_baskets(resources.settings, resources.db, resources.clock), resources.settings.authority
+            ),
         ),
         limits=_row_limits(settings),
         cached_queries=settings.cached_queries,
@@ -189,7 +194,7 @@ async def _engine_of(resources: Resources) -> TapService:
     return await resources.shared(ENGINE)
 
 
-QUERY_TAP = query_job(_engine_of)
+QUERY_TAP = query_job(_engine_of, path=PATH)
 
 service = Service(
     name="tap",

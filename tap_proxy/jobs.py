@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 
+from penstock.basket.app import open_baskets
+from penstock.basket.model import MAX_LABEL, Kind, NewItem
 from penstock.service import Resources
 from tap_proxy.adql import parse
 from tap_proxy.core.formats import TAP_FORMATS
-from tap_proxy.core.request import LANGUAGES, read_query
+from tap_proxy.core.request import LANGUAGES, TapQuery, read_query
 from tap_proxy.service import Run, TapService
 from tap_proxy.settings import TapSettings
 from uws.ports import JobContext, JobType, ParameterSpec, ResultSpec
@@ -25,23 +27,31 @@ _PARAMETERS = (
     ParameterSpec(name="RESPONSEFORMAT", description="Form of the result, by its short name or media type"),
     ParameterSpec(name="FORMAT", description="Another name of RESPONSEFORMAT"),
     ParameterSpec(name="MAXREC", type="integer", description="Most rows of the result", minimum=0),
-    ParameterSpec(name="UPLOAD", description="Tables that come with the query, as name,URI", multiple=True),
+    ParameterSpec(
+        name="UPLOAD",
+        description="Tables that come with the query, as name,URI; basket:NAME is a table of what is in a basket",
+        multiple=True,
+    ),
+    ParameterSpec(name="BASKET", description="Name of a basket into which the result is put, too"),
     ParameterSpec(name="RUNID", description="A word of the caller's, kept with the job"),
 )
 
 
-def query_job(engine: Engine) -> JobType:
-    """Return the job type of a TAP query."""
+def query_job(engine: Engine, *, path: str) -> JobType:
+    """Return the job type of a TAP query; `path` is where the host mounts TAP."""
 
     async def run(context: JobContext) -> None:
         # Parameters are checked here and not before (TAP 1.1 s2.7).
         resources = await context.resources()
         service, settings = await engine(resources), resources.settings.section(TapSettings)
         query = read_query(context.parameters, formats=TAP_FORMATS, limits=service.limits)
+        baskets = open_baskets(resources.settings, resources.db, resources.clock)
+        basket = await baskets.for_results(context.owner, context.parameters)
         limits = Run(
             now=resources.clock(),
             base_url=resources.settings.own_url,
             time_limit_s=settings.job_time_limit_s,
+            caller=context.owner,
             tell_failure=False,
             report=lambda text: context.progress(message=text),
         )
@@ -52,6 +62,9 @@ def query_job(engine: Engine) -> JobType:
                 await result.write(first)
                 async for piece in pieces:
                     await result.write(piece)
+        if basket is not None:
+            url = f"{resources.settings.own_url}{path}/async/{context.job_id}/results/{RESULT_ID}"
+            await baskets.add(context.owner, basket, [_item(context, url, query)])
 
     return JobType(
         name="query.tap",
@@ -64,3 +77,8 @@ def query_job(engine: Engine) -> JobType:
         validate_at_creation=False,
         prepare=partial(parse, "SELECT 1 AS one FROM any_table"),  # the first query builds the parser
     )
+
+
+def _item(context: JobContext, url: str, query: TapQuery) -> NewItem:
+    label = " ".join(query.text.split())[:MAX_LABEL]
+    return NewItem(reference=url, kind=Kind.TAP, label=label, media_type=query.format.media_type, job=context.job_id)

@@ -18,6 +18,7 @@ from typing import Protocol
 import pyarrow as pa
 import structlog
 
+from penstock.auth.principal import ANONYMOUS, Principal
 from penstock.dali.errors import ServiceError, ServiceUnavailable, UsageError
 from penstock.dali.values import format_timestamp
 from penstock.votable.document import QueryStatus
@@ -32,8 +33,8 @@ from tap_proxy.prefetch import prefetched
 Compile = Callable[[str, int, Sequence[UploadedTable]], Statement]
 """Turns ADQL into a statement that gives at most so many rows; raises `UsageError` where it cannot."""
 
-LoadUploads = Callable[[Sequence[UploadOrder]], Awaitable[tuple[UploadedTable, ...]]]
-"""Reads the tables that come with a query; raises `UsageError` or `TooLarge` where it cannot."""
+LoadUploads = Callable[[Sequence[UploadOrder], Principal], Awaitable[tuple[UploadedTable, ...]]]
+"""Reads the tables that come with a caller's query; raises `UsageError` or `TooLarge` where it cannot."""
 
 TAP_STANDARD_ID = "ivo://ivoa.net/std/TAP"
 LINKS_PATH = "/datalink/links"
@@ -55,6 +56,8 @@ class Run:
         Where the host is reached, without a slash at its end.
     time_limit_s
         How long it may take, in seconds, with the time in which its rows are taken.
+    caller
+        Who asks.
     tell_failure
         Tell a failure after the first row inside the document, rather than raise it.
     report
@@ -64,6 +67,7 @@ class Run:
     now: datetime
     base_url: str
     time_limit_s: float
+    caller: Principal = ANONYMOUS
     tell_failure: bool = True
     report: Callable[[str], Awaitable[None]] | None = None
 
@@ -187,7 +191,7 @@ class TapService:
             return await self._compiled_quickly(query.text, maxrows)
         try:
             async with asyncio.timeout(run.time_limit_s):
-                uploads = await self.load_uploads(query.uploads) if query.uploads else ()
+                uploads = await self.load_uploads(query.uploads, run.caller) if query.uploads else ()
                 return await asyncio.to_thread(self._compile_anew, query.text, maxrows, uploads)
         except TimeoutError as error:
             raise QueryTimeout(run.time_limit_s) from error

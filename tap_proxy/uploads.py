@@ -1,4 +1,4 @@
-"""Reading the tables that come with a query, from parts of the request or from where their URLs lead."""
+"""Reading the tables that come with a query: from parts of the request, where URLs lead, or the caller's baskets."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from io import BytesIO
 from tempfile import TemporaryFile
 from typing import IO
 
+from penstock.auth.principal import Principal
 from penstock.dali.errors import UsageError
 from penstock.dali.params import Part
 from penstock.outbound import FetchError, Outbound
 from penstock.votable.reader import UploadLimits, read
-from tap_proxy.core.uploads import UploadOrder
+from tap_proxy.baskets import BasketTables
+from tap_proxy.core.uploads import Basket, UploadOrder
 from tap_proxy.ports import UploadedTable
 
 
@@ -25,23 +27,30 @@ class UploadReader:
         How URLs are fetched.
     limits
         How much a table may hold.
+    baskets
+        Makes tables of baskets.
     """
 
-    def __init__(self, outbound: Outbound, limits: UploadLimits) -> None:
+    def __init__(self, outbound: Outbound, limits: UploadLimits, baskets: BasketTables) -> None:
         self._outbound = outbound
         self._limits = limits
+        self._baskets = baskets
 
-    async def __call__(self, orders: Sequence[UploadOrder]) -> tuple[UploadedTable, ...]:
+    async def __call__(self, orders: Sequence[UploadOrder], caller: Principal) -> tuple[UploadedTable, ...]:
         """Return the tables.
 
         Raises
         ------
         UsageError, TooLarge
             One cannot be had, is no VOTable or is too large.
+        NotFound
+            The caller has no such basket.
         """
-        return tuple([await self._load(order) for order in orders])
+        return tuple([await self._load(order, caller) for order in orders])
 
-    async def _load(self, order: UploadOrder) -> UploadedTable:
+    async def _load(self, order: UploadOrder, caller: Principal) -> UploadedTable:
+        if isinstance(order.source, Basket):
+            return await self._baskets.read(order.name, order.source.name, caller)
         if isinstance(order.source, str):
             with TemporaryFile() as file:
                 try:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from aiohttp import web
 
+from penstock.auth.middleware import principal_of
 from penstock.clock import Clock
 from penstock.dali.errors import ServiceError
 from penstock.dali.examples import MEDIA_TYPE
@@ -58,7 +59,12 @@ def add_sync(app: web.Application, service: TapService, settings: TapSettings, *
     async def sync(request: web.Request) -> web.StreamResponse:
         """Run a query and send its result as it comes."""
         query = read_query(await read_parameters(request, limits), formats=TAP_FORMATS, limits=service.limits)
-        run = Run(now=clock(), base_url=urls.base(request), time_limit_s=settings.query_time_limit_s)
+        run = Run(
+            now=clock(),
+            base_url=urls.base(request),
+            time_limit_s=settings.query_time_limit_s,
+            caller=principal_of(request),
+        )
         return await send_result(request, service, query, run)
 
     app.router.add_get("/sync", sync)
@@ -80,7 +86,7 @@ def add_plan(
     async def show_plan(request: web.Request) -> web.Response:
         """Say how a query would be answered, and by whom."""
         query = read_query(await read_parameters(request, limits), formats=PLAN_FORMATS, limits=service.limits)
-        uploads = await service.load_uploads(query.uploads)
+        uploads = await service.load_uploads(query.uploads, principal_of(request))
         found = await asyncio.to_thread(plan, query.text, uploads)
         if query.format.key == "json":
             return web.json_response(as_json(found))

@@ -2,9 +2,9 @@
 
 A caller may say where they are, by the name of a storage site or by coordinates; both parameters are our own
 extensions (``SITE``; ``LAT`` and ``LON`` in degrees). Of one who does not, the deployment may know by the network that
-the request comes from (setting ``site_by_network``). Replicas are then ordered by what can be read now, by distance,
-by how many clients speak their protocol, and by the name of the site, so that the same question always gets the same
-order.
+the request comes from (setting ``site_by_network``). Replicas are then ordered by what can be read now, by how far the
+lake itself ranks their site from the caller's, by distance on the ground, by how many clients speak their protocol, and
+by the name of the site, so that the same question always gets the same order.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from types import MappingProxyType
 from typing import Self
 
 from datalink.core.replicas import scheme_of
@@ -69,6 +70,9 @@ class Nearness:
         Where the caller is, if they said so.
     sites
         The sites of the lake; none are needed where there is no hint.
+    ranks
+        How far the lake ranks other sites from the one of the hint, the nearest least; those that are not ranked come
+        after all that are.
 
     Raises
     ------
@@ -76,8 +80,9 @@ class Nearness:
         The hint names a site that the lake does not have.
     """
 
-    def __init__(self, hint: Hint, sites: Sequence[Site] = ()) -> None:
+    def __init__(self, hint: Hint, sites: Sequence[Site] = (), ranks: Mapping[str, int] = MappingProxyType({})) -> None:
         self._home = hint.site
+        self._ranks = ranks
         self._distances_km: Mapping[str, float] = {}
         if hint:
             here = _place(hint, sites)
@@ -90,11 +95,12 @@ class Nearness:
         """Return the replicas: readable ones first, then the nearest first, then by protocol and name of the site."""
         return tuple(sorted(replicas, key=self._key)) if len(replicas) > 1 else tuple(replicas)
 
-    def _key(self, replica: Replica) -> tuple[bool, bool, float, int, str]:
+    def _key(self, replica: Replica) -> tuple[bool, bool, float, float, int, str]:
         distance_km = self._distances_km.get(replica.site, math.inf)
         scheme = "file" if replica.path is not None else scheme_of(replica)
         rank = _RANKS.get(scheme, len(_RANKS))
-        return (not replica.online, replica.site != self._home, distance_km, rank, replica.site)
+        far = self._ranks.get(replica.site, math.inf)
+        return (not replica.online, replica.site != self._home, far, distance_km, rank, replica.site)
 
 
 def site_of(address: str | None, site_by_network: Mapping[IPv4Network | IPv6Network, str]) -> str | None:

@@ -34,10 +34,15 @@ def can_be_streamed(replica: Replica) -> bool:
     return replica.path is not None or scheme_of(replica) in _STREAMED
 
 
+def is_usable(replica: Replica, delivery: Delivery) -> bool:
+    """Tell whether ``#this`` can lead to a replica now."""
+    fits = can_be_streamed if delivery is Delivery.PROXY else over_http
+    return replica.online and fits(replica)
+
+
 def usable(replicas: Iterable[Replica], delivery: Delivery) -> tuple[Replica, ...]:
     """Return the replicas that ``#this`` can lead to now, in the order given."""
-    fits = can_be_streamed if delivery is Delivery.PROXY else over_http
-    return tuple(replica for replica in replicas if replica.online and fits(replica))
+    return tuple(replica for replica in replicas if is_usable(replica, delivery))
 
 
 def why_not(entry: Entry) -> tuple[Fault, str]:

@@ -15,10 +15,10 @@ from datalink.core import services
 from datalink.core.access import Access
 from datalink.core.faults import Fault
 from datalink.core.known import NOTHING, Known
-from datalink.core.links import Addresses, Link, failed
+from datalink.core.links import THIS, Addresses, Link, failed
 from datalink.core.nearest import Nearness
 from datalink.core.related import related
-from datalink.core.replicas import Delivery, checksums, over_http, scheme_of, usable, why_not
+from datalink.core.replicas import Delivery, checksums, is_usable, over_http, scheme_of, why_not
 from datalink.core.services import Offers
 from datalink.core.terms import COMPUTE, MEMBER, MORE, REPLICA, STAGING
 from penstock.dali.formats import DATALINK_TYPE
@@ -134,11 +134,11 @@ class RowMaker:
 
     def _this(self, common: Link, known: Known, replicas: Sequence[Replica]) -> Link:
         entry = known.entry
-        if not usable(replicas, self._delivery):
+        if not any(is_usable(replica, self._delivery) for replica in replicas):
             return failed(common.id, *why_not(entry))
         sites = len({replica.site for replica in entry.replicas})
         text = f"{entry.did}, from the best of {sites} sites" if sites > 1 else str(entry.did)
-        return common._replace(access_url=self._addresses.data(entry.did), description=text)
+        return _copy(common, self._addresses.data(entry.did), text)
 
     def _replica(self, common: Link, did: Did, replica: Replica) -> Link:
         url = self._addresses.replica(did, replica)
@@ -147,13 +147,8 @@ class RowMaker:
             text = f"the replica of {did} at {replica.site} is {reason}"
             return failed(common.id, Fault.TRANSIENT, text, semantics=self._replica_term)
         protocol = "" if over_http(replica) else f", over {scheme_of(replica)}"
-        return common._replace(
-            access_url=url,
-            semantics=self._replica_term,
-            description=f"Replica at {replica.site}{protocol}",
-            local_semantics=f"replica/{replica.site}",
-            site=replica.site,
-        )
+        description = f"Replica at {replica.site}{protocol}"
+        return _copy(common, url, description, semantics=self._replica_term, site=replica.site)
 
     def _cutout(self, common: Link, known: Known) -> Link:
         assert self._offers.cutouts is not None  # noqa: S101  # the caller has looked
@@ -220,6 +215,24 @@ class RowMaker:
             link_auth="false",
             link_authorized=True,
         )
+
+
+def _copy(common: Link, url: str, description: str, *, semantics: str = THIS, site: str | None = None) -> Link:
+    """Return the row of a way to the bytes of a file: `_replace` would take three times as long."""
+    return Link(
+        id=common.id,
+        access_url=url,
+        description=description,
+        semantics=semantics,
+        content_type=common.content_type,
+        content_length=common.content_length,
+        content_qualifier=common.content_qualifier,
+        local_semantics=f"replica/{site}" if site is not None else None,
+        link_auth=common.link_auth,
+        link_authorized=common.link_authorized,
+        site=site,
+        checksum=common.checksum,
+    )
 
 
 def _workers(offers: Offers, addresses: Addresses) -> Iterator[tuple[ServiceDescriptor, Sequence[Any]]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from datalink.core.known import Observed
 from datalink.core.links import ID_FIELD
@@ -41,6 +42,7 @@ class Offers:
     sites: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=256)  # a client goes through a table by calls for the same files
 def cutout_service(offered: Offered, limits: Observed, number: int = 0) -> ServiceDescriptor:
     """Describe cut-outs (SODA 1.0 s4), with the limits of one file where they are known."""
     return ServiceDescriptor(

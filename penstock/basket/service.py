@@ -19,6 +19,7 @@ from penstock.basket.model import Basket, Item, Kind, NewItem, basket_name
 from penstock.basket.store import BasketStore
 from penstock.clock import Clock
 from penstock.dali.errors import NotFound, UsageError
+from penstock.dali.params import Parameters
 from penstock.settings import Section
 
 PREFIX = "basket:"
@@ -115,17 +116,22 @@ class Baskets:
         """Remove a basket (see `BasketStore.discard`)."""
         await self._store.discard(caller.subject, basket_name(name), version=version)
 
-    async def require(self, caller: Principal, name: str) -> None:
-        """See that a job of the caller can put its results into a basket.
+    async def for_results(self, caller: Principal, params: Parameters) -> str | None:
+        """Return the name of the basket that BASKET wants a job's results in, None where it wants none.
 
         Raises
         ------
         NotFound
             There is no such basket, and none can be made.
+        UsageError
+            The name cannot be one.
         """
-        basket_name(name)
-        if self.is_stranger(caller):
-            await self._store.basket(None, name)
+        name = params.single("BASKET") or None
+        if name is not None:
+            basket_name(name)
+            if self.is_stranger(caller):
+                await self._store.basket(None, name)
+        return name
 
     async def expand(self, caller: Principal, values: Iterable[str], *, base_url: str) -> list[str]:
         """Return identifiers, with those of all files that are in it in place of each basket among them.
@@ -145,19 +151,19 @@ class Baskets:
             if name is None:
                 found[value] = None
                 continue
-            files = [one async for one in self._files(caller, name)]
+            files = [one async for item in self.items(caller, name) for one in identifiers(item.what)]
             if not files:
                 raise UsageError(f"There is no file of the lake in the basket {name}.")
             found |= dict.fromkeys(files)
         return list(found)
 
-    async def _files(self, caller: Principal, name: str) -> AsyncIterator[str]:
+    async def items(self, caller: Principal, name: str) -> AsyncIterator[Item]:
+        """Yield all that is in a basket, in order (see `page` for errors)."""
         after = 0
         while True:
             _, items = await self.page(caller, name, after=after, limit=_PAGE)
             for item in items:
-                for identifier in _identifiers(item.what):
-                    yield identifier
+                yield item
             if len(items) < _PAGE:
                 return
             after = items[-1].id
@@ -173,7 +179,8 @@ def _name_in(value: str, base_url: str) -> str | None:
     return None
 
 
-def _identifiers(what: NewItem) -> list[str]:
+def identifiers(what: NewItem) -> list[str]:
+    """Return the identifiers of the files to which something leads: a DID, those of a DataLink URL, or none."""
     match what.kind:
         case Kind.DID:
             return [what.reference]

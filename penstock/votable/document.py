@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from lxml import etree
 
-from penstock.votable.model import Field
+from penstock.votable.model import ByIdentity, Field
 
 Version = Literal["1.3", "1.4", "1.5"]
 
@@ -155,7 +155,7 @@ class Frame:
     def footer(self, trailing: tuple[Info, ...] = (), services: Iterable[ServiceDescriptor] = ()) -> bytes:
         """Return the bytes after the rows; `services` are those that only the rows made known."""
         before, end, rest = self._after_trailing.rpartition(_END)
-        more = map(_service_lines, services)
+        more = (_service_lines(ByIdentity(service)) for service in services)
         return b"".join((self._before_trailing, _info_lines(trailing), before, *more, end, rest))
 
 
@@ -270,10 +270,11 @@ def _add_service(root: etree._Element, service: ServiceDescriptor) -> None:
             _add_param(group, param)
 
 
-def _service_lines(service: ServiceDescriptor) -> bytes:
+@lru_cache(maxsize=256)
+def _service_lines(service: ByIdentity[ServiceDescriptor]) -> bytes:
     """Write a service as it stands at the end of a document, where the namespace is declared above it."""
     root = etree.Element("ROOT", nsmap=_NAMESPACES)
-    _add_service(root, service)
+    _add_service(root, service.held)
     written = etree.tostring(root, encoding="UTF-8", pretty_print=True)
     return written[written.index(b"  <RESOURCE") : written.rindex(b"</ROOT>")]
 

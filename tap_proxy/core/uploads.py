@@ -14,12 +14,19 @@ from penstock.votable.model import Field
 TAP_UPLOAD = "TAP_UPLOAD"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UploadOrder:
-    """A table to read: `source` is a part of the request, or a URL to fetch."""
+@dataclass(frozen=True, slots=True)
+class Basket:
+    """A basket of the caller's; what is in it comes as a table."""
 
     name: str
-    source: Part | str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadOrder:
+    """A table to read: `source` is a part of the request, the name of a basket, or a URL to fetch."""
+
+    name: str
+    source: Part | Basket | str
 
 
 def read_orders(params: Parameters) -> tuple[UploadOrder, ...]:
@@ -33,7 +40,7 @@ def read_orders(params: Parameters) -> tuple[UploadOrder, ...]:
     return tuple(UploadOrder(name=upload.name, source=_source(upload, params)) for upload in uploads(params))
 
 
-def _source(upload: Upload, params: Parameters) -> Part | str:
+def _source(upload: Upload, params: Parameters) -> Part | Basket | str:
     scheme, _, rest = upload.uri.partition(":")
     match scheme.lower():
         case "param":
@@ -41,10 +48,12 @@ def _source(upload: Upload, params: Parameters) -> Part | str:
             if part is None:
                 raise UsageError(f"UPLOAD {upload.name!r}: the request has no part called {rest[:40]!r}.")
             return part
+        case "basket":
+            return Basket(rest)
         case "http" | "https":
             return upload.uri
         case _:
-            raise UsageError(f"UPLOAD {upload.name!r}: tables are taken from param:, http: and https: URIs.")
+            raise UsageError(f"UPLOAD {upload.name!r}: tables are taken from param:, basket:, http: and https: URIs.")
 
 
 def upload_schema(tables: Iterator[tuple[str, tuple[Field, ...]]]) -> Schema:

@@ -43,6 +43,7 @@ class MemoryLake:
     entries: dict[Did, Entry] = field(default_factory=dict)
     members: dict[Did, tuple[Did, ...]] = field(default_factory=dict)
     known_sites: tuple[Site, ...] = (PARIS, PERTH, TRIESTE)
+    ranks: dict[str, dict[str, int]] = field(default_factory=dict)
     away: bool = False
     stuck: bool = False
     calls: int = 0
@@ -66,7 +67,7 @@ class MemoryLake:
             yield Member(did=member)
 
     async def distances(self, site: str) -> Mapping[str, int]:
-        return {}
+        return self.ranks.get(site, {})
 
     async def _answer(self) -> None:
         if self.away:

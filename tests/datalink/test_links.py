@@ -170,6 +170,14 @@ async def test_the_network_of_a_caller_tells_where_they_are_unless_they_say_it(a
         assert [row["site"] for row in rows if row["site"]] == sites.split()
 
 
+async def test_the_lake_s_own_distances_order_replicas(aiohttp_client: Any) -> None:
+    lake = MemoryLake(ranks={"paris": {"trieste": 5, "perth": 2}})
+    lake.add(a_file("a.fits", "paris", "perth", "trieste"))
+    client = await aiohttp_client(await mounted(service, resources(service, lake)))
+    rows, _ = await ask(client, "demo:a.fits", SITE="paris")
+    assert [row["site"] for row in rows if row["site"]] == ["paris", "perth", "trieste"]
+
+
 async def test_a_network_whose_site_the_lake_does_not_have_is_no_error(aiohttp_client: Any) -> None:
     lake = MemoryLake()
     lake.add(a_file())

@@ -15,9 +15,13 @@ import pytest
 from datalink.app import service
 from datalink.staging import LEASE, STAGE
 from penstock.auth.principal import Principal
+from penstock.basket.app import open_baskets
+from penstock.basket.app import service as basket
+from penstock.basket.model import read_item
 from penstock.dali.errors import NotFound, ServiceError, ServiceUnavailable, UsageError
 from penstock.dali.params import Parameters
 from penstock.lake.port import Did, DidType, Entry, Member, Quota, Rule, Staging, StagingState
+from penstock.migrations import upgrade
 from penstock.service import Resources
 from tests.datalink.builders import MemoryLake, a_file, resources
 from tests.uws.waiting import eventually
@@ -100,7 +104,25 @@ def lake(**more: Any) -> StagingMemoryLake:
 
 def context(held: MemoryLake, *ids: str, section: Mapping[str, Any] | None = None, **parameters: str) -> Context:
     given = [("ID", one) for one in ids] + list(({"SITE": "paris"} | parameters).items())
-    return Context(shared=resources(service, held, **(section or {})), parameters=Parameters(given))
+    return Context(shared=resources(service, held, beside=(basket,), **(section or {})), parameters=Parameters(given))
+
+
+async def test_a_basket_gives_its_files_and_takes_the_result() -> None:
+    held = lake(course=[OK])
+    job = context(held, "basket:mine", "demo:a.fits", BASKET="staged")
+    await upgrade(job.shared.db, {"basket": "penstock.basket.migrations"})
+    baskets = open_baskets(job.shared.settings, job.shared.db, job.shared.clock)
+    references = (
+        "ivo://penstock.example/lake?demo:a.fits",
+        "https://x.org/links?ID=demo:b.fits",
+        "https://x.org/other",
+    )
+    await baskets.add(OWNER, "mine", [read_item({"reference": one}) for one in references])
+    await STAGE.run(job)
+    assert held.staged[0][0] == (Did("demo", "a.fits"), Did("demo", "b.fits"))
+    _, (item,) = await baskets.page(OWNER, "staged", after=0, limit=10)
+    assert item.what.reference == f"{job.shared.settings.own_url}/uws/jobs/job/results/replicas"
+    assert (item.what.job, item.what.media_type) == ("job", "application/json")
 
 
 async def test_replicas_are_made_and_told_with_their_addresses() -> None:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from penstock.auth.principal import AnonymousOnly
+from penstock.basket.service import BasketSettings
 from penstock.clock import utc_now
 from penstock.db import Database
 from penstock.edge.health import Readiness
@@ -33,10 +34,12 @@ TAP = f"{BASE}/tap"
 MIGRATIONS = {
     "ivoa": "penstock.lake.migrations.ivoa",
     "lake": "penstock.lake.migrations.lake",
+    "basket": "penstock.basket.migrations",
     "tap_schema": "tap_proxy.migrations",
     "uws": "uws.migrations",
 }
 ROWS = 500
+RESOURCES = web.AppKey("resources", Resources)
 
 
 def observation(n: int) -> dict[str, object]:
@@ -109,7 +112,7 @@ async def resources(
     folder: Path, url: str, *, rows: int = ROWS, allow_private: bool = False, base_url: str = BASE, **own: Any
 ) -> AsyncIterator[Resources]:
     """Open what the service needs; `own` are values of its settings."""
-    kind = settings_type({"tap": TapSettings, "uws": UwsSettings})
+    kind = settings_type({"tap": TapSettings, "uws": UwsSettings, "basket": BasketSettings})
     settings = kind(
         data_dir=folder,
         database_url=url,
@@ -146,5 +149,6 @@ async def serving(folder: Path, url: str, *, rows: int = ROWS, **own: Any) -> As
         jobs = await open_jobs(opened, job_types={QUERY_TAP.name: QUERY_TAP}, open_executor=inline)
         opened._shared[JOBS.name] = jobs
         app = web.Application()
+        app[RESOURCES] = opened
         app.add_subapp(service.path, await service.open(opened))
         yield app

@@ -14,12 +14,16 @@ from aiohttp import FormData, web
 from aiohttp.test_utils import TestClient, TestServer
 from astropy.io.votable import parse_single_table
 
+from penstock.auth.principal import ANONYMOUS
+from penstock.basket.app import open_baskets
+from penstock.basket.model import read_item
+from penstock.basket.service import Baskets
 from penstock.votable.document import Document, Serialization
 from penstock.votable.model import Field
 from penstock.votable.rows import batch_from_rows
 from penstock.votable.stream import VOTableWriter
 from tests.support.postgres import fresh_database
-from tests.tap_proxy.hosting import serving
+from tests.tap_proxy.hosting import RESOURCES, serving
 from tests.tap_proxy.test_web import infos
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -222,11 +226,48 @@ async def test_a_job_takes_an_uploaded_table(client: TestClient) -> None:
     async with client.post("/tap/async", data=data, allow_redirects=False) as response:
         assert response.status == 303
         job = response.headers["Location"].removeprefix("https://penstock.example")
+    await completed(client, job)
+    async with client.get(f"{job}/results/result") as response:
+        assert (await response.text()).split() == ["n", "3"]
+
+
+async def completed(client: TestClient, job: str) -> None:
+    """Wait until a job is."""
     phase = "QUEUED"
     while phase in {"QUEUED", "EXECUTING"}:
         async with client.get(job, params={"WAIT": "10", "RESPONSEFORMAT": "json"}) as response:
             document = await response.json()
             phase = document["phase"]
     assert phase == "COMPLETED", document
-    async with client.get(f"{job}/results/result") as response:
-        assert (await response.text()).split() == ["n", "3"]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def baskets(client: TestClient, tmp_path: Any) -> AsyncIterator[Baskets]:
+    """The baskets of the service; in one of them are two files, of which one is observed, and something else."""
+    own = client.app[RESOURCES]
+    found = open_baskets(own.settings, own.db, own.clock)
+    references = ("demo:7.fits", "https://x.org/links?ID=demo:none.fits", "https://x.org/other")
+    await found.add(ANONYMOUS, "mine", [read_item({"reference": one}) for one in references])
+    yield found
+
+
+async def test_a_basket_is_a_table(client: TestClient, baskets: Baskets) -> None:
+    query = "SELECT t.kind, o.obs_id FROM TAP_UPLOAD.t AS t LEFT JOIN ivoa.obscore AS o USING (obs_publisher_did)"
+    found = await rows(client, query, upload="t,basket:mine")
+    assert sorted(found) == [["datalink", ""], ["did", "demo:7"], ["url", ""]]
+    missing = await ask(client, "SELECT * FROM TAP_UPLOAD.t", upload="t,basket:none", status=404)
+    assert "none" in infos(missing)[0][1]
+
+
+async def test_a_job_reads_a_basket_and_puts_its_result_into_another(client: TestClient, baskets: Baskets) -> None:
+    query = "SELECT reference FROM TAP_UPLOAD.t"
+    data = form(query, "t,basket:mine", PHASE="RUN", RESPONSEFORMAT="csv", BASKET="results")
+    async with client.post("/tap/async", data=data, allow_redirects=False) as response:
+        job = response.headers["Location"]
+    await completed(client, job.removeprefix("https://penstock.example"))
+    async with client.get(f"{job}/results/result".removeprefix("https://penstock.example")) as response:
+        assert len((await response.text()).split()) == 4
+    _, items = await baskets.page(ANONYMOUS, "results", after=0, limit=10)
+    assert [(item.what.reference, item.what.label, item.what.kind) for item in items] == [
+        (f"{job}/results/result", query, "tap")
+    ]

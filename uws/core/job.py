@@ -85,6 +85,7 @@ class Lease:
 class Job:
     """Everything that is known of one job (UWS 1.1 s2.1.2); it has an owner only if its caller was known (s2.1.8).
 
+    `owner_groups` are those of which the owner was when creating it: what the job may see.
     `attempt` counts how often the job was queued to run; whatever a worker reports is fenced by it.
     `version` counts changes; the store compares it before it writes. Times are UTC, cut to milliseconds.
     `execution_duration_s` 0 means unlimited (UWS 1.1 s2.1.4).
@@ -96,6 +97,7 @@ class Job:
     attempt: int = 0
     version: int = 0
     owner: str | None = None
+    owner_groups: tuple[str, ...] = ()
     run_id: str | None = None
     creation_time: datetime
     start_time: datetime | None = None

@@ -169,6 +169,7 @@ class JobService:
             id=new.id or new_job_id(now, self._random(ID_RANDOM_BYTES)),
             type=job_type.name,
             owner=access.caller.subject,
+            owner_groups=tuple(sorted(access.caller.groups)),
             run_id=require_run_id(new.given.run_id),
             creation_time=now,
             quote=quote(now, duration_s),

@@ -76,6 +76,7 @@ def job_columns() -> list[sa.Column[Any]]:
         sa.Column("attempt", sa.Integer, nullable=False),
         sa.Column("version", sa.BigInteger, nullable=False),
         sa.Column("owner", sa.Text),
+        sa.Column("owner_groups", sa.Text),
         sa.Column("run_id", sa.Text),
         sa.Column("creation_time", sa.Text, nullable=False),
         sa.Column("start_time", sa.Text),

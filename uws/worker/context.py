@@ -55,7 +55,7 @@ class AttemptContext:
     ) -> None:
         self.job_id = job.id
         self.attempt = job.attempt
-        self.owner = Principal(subject=job.owner)
+        self.owner = Principal(subject=job.owner, groups=frozenset(job.owner_groups))
         self.parameters = Parameters(
             [(parameter.id, parameter.value) for parameter in parameters if parameter.blob is None],
             [_part(parameter, results) for parameter in parameters if parameter.blob is not None],

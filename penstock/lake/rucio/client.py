@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from ssl import SSLContext, create_default_context
@@ -91,7 +91,7 @@ class RucioClient:
         params: Mapping[str, str] | None = None,
         token: str | None = None,
     ) -> AsyncIterator[Any]:
-        """Yield the lines of a stream.
+        """Yield the lines of a stream; what is asked must change nothing, for it may be asked twice.
 
         Parameters
         ----------
@@ -153,14 +153,26 @@ class RucioClient:
             own = signed and token is None
             with _outages_told():
                 headers = {_TOKEN: token or await self._own_token()} if signed else {}
-                answer = await stack.enter_async_context(self._request(method, path, headers, **more))
+                answer = await self._begun(stack, method, path, headers, **more)
                 if answer.status == 401 and own and (await _refusal(answer)).kind == "CannotAuthenticate":
                     headers = {_TOKEN: await self._own_token(instead_of=headers[_TOKEN])}
-                    answer = await stack.enter_async_context(self._request(method, path, headers, **more))
+                    answer = await self._begun(stack, method, path, headers, **more)
                 if answer.status >= (400 if redirected else 300):
                     raise await self._failure(answer, own=own)
             with _outages_told():
                 yield answer
+
+    async def _begun(
+        self, stack: AsyncExitStack, method: str, path: str, headers: Mapping[str, str], **more: Any
+    ) -> aiohttp.ClientResponse:
+        """Return an answer that has begun; streams are asked for again where the connection ends before that.
+
+        The server may close an idle connection at the moment when it is used; of GET, aiohttp takes care itself.
+        """
+        if more.get("endless"):
+            with suppress(aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                return await stack.enter_async_context(self._request(method, path, headers, **more))
+        return await stack.enter_async_context(self._request(method, path, headers, **more))
 
     def _request(  # the parts of a request
         self,

@@ -53,6 +53,19 @@ def test_a_site_without_coordinates_still_comes_first_for_itself() -> None:
     assert [one.site for one in nearness.order([Replica(site="paris"), Replica(site="zzz")])] == ["zzz", "paris"]
 
 
+def test_how_far_the_lake_ranks_sites_counts_more_than_the_way_on_the_ground() -> None:
+    sites = (PARIS, PERTH, Site(name="oslo", latitude_deg=59.9, longitude_deg=10.8))
+    copies = [Replica(site=name) for name in ("oslo", "perth", "paris")]
+    for ranks, order in (
+        ({}, ["paris", "oslo", "perth"]),
+        ({"oslo": 9, "perth": 1}, ["paris", "perth", "oslo"]),
+        ({"perth": 1}, ["paris", "perth", "oslo"]),  # a link that is known is better than none
+        ({"oslo": 2, "perth": 2}, ["paris", "oslo", "perth"]),
+    ):
+        ordered = Nearness(Hint(site="paris"), sites, ranks).order(copies)
+        assert [one.site for one in ordered] == order
+
+
 PLACES = st.tuples(st.floats(-90, 90), st.floats(-360, 360))
 
 

@@ -3,9 +3,11 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from penstock.auth.principal import Principal
 from penstock.dali.errors import AuthenticationRequired, Forbidden, NotFound, UsageError
 from penstock.dali.params import Part
 from tests.uws.builders import NOW, instant
@@ -19,6 +21,7 @@ from uws.service.access import Access
 from uws.service.jobs import Given, NewJob
 from uws.service.policy import Policy, parse_duration
 from uws.service.validation import Rejected
+from uws.worker.context import AttemptContext
 
 
 async def test_an_attempt_is_claimed_once(tmp_path: Path) -> None:
@@ -208,6 +211,19 @@ async def test_uploads_are_kept_with_the_job_and_refused_ones_are_not(tmp_path: 
         with pytest.raises(Rejected):
             await house.jobs.create(NewJob(job_type="echo", given=Given(parts=(part,))), ANYONE)
         assert [folder.name for folder in house.folder.iterdir()] == [job.id]
+
+
+async def test_a_job_acts_with_the_groups_of_its_owner(tmp_path: Path) -> None:
+    member = Access(caller=Principal(subject="alice", groups=frozenset({"staff", "embargoed data"})))
+    async with opened(tmp_path) as house:
+        created = await house.jobs.create(NewJob(job_type="echo"), member)
+        job = await house.jobs.get(created.id, member)
+
+    async def nothing() -> Any:
+        raise AssertionError
+
+    context = AttemptContext(job, (), open_resources=nothing, results=house.results)
+    assert context.owner == member.caller
 
 
 @pytest.mark.requirement("U-152")

@@ -54,7 +54,8 @@ class TestJobStore:
             JobParameter(id="a", value=""),
             JobParameter(id="F", blob="some/blob", media_type="image/fits"),
         )
-        job = make_job(phase, parameters=parameters, results=(), run_id="  run ", owner="alice", info={"progress": 0.5})
+        owner = {"owner": "alice", "owner_groups": ("a b", "staff")}
+        job = make_job(phase, parameters=parameters, results=(), run_id="  run ", info={"progress": 0.5}, **owner)
         await store.create(job)
         assert await store.get(job.id) == job
 

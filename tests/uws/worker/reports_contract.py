@@ -142,10 +142,11 @@ class JobReportsContract:
     async def test_a_claim_gives_the_job_and_its_files(
         self, world: World, reports: JobReports, files: FileResults
     ) -> None:
-        dispatch = await world.queued(owner="alice", run_id="run")
+        dispatch = await world.queued(owner="alice", owner_groups=("staff",), run_id="run")
         job = await reports.claim(dispatch, "w")
         assert job
         assert (job.id, job.type, job.attempt, job.owner) == (dispatch.job_id, "echo", 1, "alice")
+        assert job.owner_groups == ("staff",)
         assert (job.phase, job.start_time, job.deadline) == (Phase.EXECUTING, LATE, instant(70))
         message, upload = job.parameters
         assert (message.id, message.value, message.blob) == ("MESSAGE", "hello", None)

@@ -127,6 +127,25 @@ async def test_whatever_is_no_answer_means_that_the_lake_is_away(handler: Handle
         assert error.value.retry_after_s
 
 
+async def test_a_connection_that_ends_before_the_answer_is_tried_again_where_nothing_is_changed() -> None:
+    asked: list[str] = []
+
+    async def drops_first(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        if len(asked) == 1:
+            assert request.transport
+            request.transport.abort()
+        return web.Response(text='{"a":1}\n')
+
+    async with client_of(StubRucio(drops_first)) as client:
+        assert await rows(client) == [{"a": 1}]
+        assert len(asked) == 2
+        asked.clear()
+        with pytest.raises(ServiceUnavailable, match="cannot be reached"):
+            await client.send("POST", "/rules/", {})
+        assert asked == ["/rules/"]
+
+
 async def test_a_server_that_never_answers_is_given_up() -> None:
     async def never(_request: web.Request) -> web.Response:
         await asyncio.Event().wait()

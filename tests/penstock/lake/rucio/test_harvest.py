@@ -1,4 +1,7 @@
-"""Harvesting a real Rucio, attaching a storage to it, and a staging job: the commands as an operator runs them."""
+"""Harvesting a real Rucio, attaching a storage to it, staging, and a user's whole way through such a lake.
+
+Commands and services run as an operator runs them. All that needs a harvest is in one file, for one Rucio.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,19 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import pyvo
 import requests
+from astropy.io import fits
+from pyvo.dal.adhoc import DatalinkResults
 
 from penstock.auth.principal import ANONYMOUS
 from penstock.lake.port import Did
@@ -299,3 +307,91 @@ def test_a_job_moves_bytes_to_a_site_and_an_aborted_one_ends_its_rule(rucio: Ruc
             while [rule for rule in rules_of(rucio, 12) if instant(rule["expires_at"]) > datetime.now(UTC)]:  # type: ignore[operator]
                 assert time.monotonic() < end
                 time.sleep(LOOK_EVERY_S)
+
+
+DATASET = 17  # on tape in Australia, and on disk in Britain
+HERE = "CSIC_ES"  # where the user of the story is
+
+
+@contextmanager
+def portal(rucio: Rucio, harvested: Path, data: Path) -> Iterator[str]:
+    """Serve what was harvested to callers of one site; the storage of a test has a private address."""
+    (data / "penstock.db").write_bytes((harvested / "penstock.db").read_bytes())
+    own = settings(rucio) | {
+        "PENSTOCK_RUCIO__ANONYMOUS_STAGING": "true",
+        "PENSTOCK_RUCIO__CACHE_S": "0",
+        "PENSTOCK_DATALINK__REMEMBER_S": "0",
+        "PENSTOCK_DATALINK__SITE_BY_NETWORK": json.dumps({"127.0.0.0/8": HERE}),
+        "PENSTOCK_DATALINK__STORAGE": json.dumps([{"host": urlsplit(rucio.storage).netloc}]),
+    }
+    with serve(data, "uws", "tap", "datalink", "soda", "basket", **own) as server:
+        yield server.base
+
+
+def finished(url: str) -> pyvo.dal.AsyncTAPJob:
+    """Wait for a job with a client that people have."""
+    job = pyvo.dal.AsyncTAPJob(url)
+    job.wait(timeout=PATIENCE_S)
+    assert job.phase == "COMPLETED", requests.get(f"{url}/error", timeout=60).text
+    return job
+
+
+def replica_sites(links: DatalinkResults) -> list[str]:
+    """Return the sites of the replicas that can be read, in the order in which they are told."""
+    return [row["site"] for row in links if row["semantics"].endswith("#replica") and not row["error_message"]]
+
+
+def test_the_story_of_the_data_lake_challenge(rucio: Rucio, harvested: Path, tmp_path: Path) -> None:
+    ra, dec = sample.position(DATASET, 0)
+    with portal(rucio, harvested, tmp_path) as base:
+        # Data of several sites are found, on the sky and by where they are.
+        found = pyvo.dal.TAPService(f"{base}/tap").search(
+            "SELECT obs_publisher_did, access_url, access_format, site FROM ivoa.obscore "
+            "JOIN lake.replicas ON did = lake_did WHERE dataproduct_type = 'image' "
+            f"AND 1 = CONTAINS(POINT(s_ra, s_dec), CIRCLE({ra}, {dec}, 0.001)) ORDER BY site"
+        )
+        assert list(found["site"]) == ["PAWSEY_AU", "STFC_UK"]
+        identifier = found[0]["obs_publisher_did"]
+
+        # The nearest replica that can be read is the British one, and it is whole.
+        links = next(found.iter_datalinks())
+        assert replica_sites(links) == ["STFC_UK", "STFC_UK"]  # over HTTP, and over XRootD
+        nearest = next(row for row in links if row["semantics"].endswith("#replica") and not row["error_message"])
+        assert requests.get(nearest["access_url"], timeout=60).content == sample.content(DATASET, 0)
+
+        # What was found is put into a basket, and staged to the site of the user: bytes move.
+        item = {"reference": str(identifier), "label": "of the challenge"}
+        requests.post(f"{base}/basket/found", json=item, timeout=60).raise_for_status()
+        values = {"ID": "basket:found", "SITE": HERE, "LIFETIME": "7200", "BASKET": "staged"}
+        body = {"jobType": "lake.stage", "parameters": [{"id": name, "value": values[name]} for name in values]}
+        url = requests.post(f"{base}/uws/jobs", json=body | {"phase": "RUN"}, timeout=60).url
+        finished(url)
+        (staged,) = requests.get(f"{base}/basket/staged", timeout=60).json()["items"]
+        (copy,) = requests.get(staged["reference"], timeout=60).json()["files"]
+        assert requests.get(copy["urls"][0], timeout=60).content == sample.content(DATASET, 0)
+        links = DatalinkResults.from_result_url(str(found[0]["access_url"]))
+        assert replica_sites(links)[0] == HERE
+
+        # It is cut out there, though Britain has lost its copy meanwhile.
+        given = {"ID": "basket:found", "CIRCLE": f"{ra} {dec} 0.0025", "BASKET": "cuts", "PHASE": "RUN"}
+        with lost(rucio, "uk", sample.file_name(DATASET, 0)):
+            finished(requests.post(f"{base}/datalink/soda/async", data=given, timeout=60).url)
+
+        # The result is referenced in a basket, from which anybody reads it.
+        (cut,) = requests.get(f"{base}/basket/cuts", timeout=60).json()["items"]
+        with fits.open(BytesIO(requests.get(cut["reference"], timeout=60).content)) as opened:
+            assert opened[0].header["CUTSRC"] == identifier
+            assert opened[0].header["CUTPIX"] == "[14:19,14:19]"  # two pixels and a half to each side of 16.5
+            whole = fits.getdata(BytesIO(sample.content(DATASET, 0)))
+            assert (opened[0].data == whole[13:19, 13:19]).all()
+
+
+@contextmanager
+def lost(rucio: Rucio, share: str, name: str) -> Iterator[None]:
+    """Hide the bytes of a file at a site while the block lasts."""
+    path = rucio.store / share / sample.storage_path(sample.SCOPE, name)
+    hidden = path.rename(path.with_suffix(".hidden"))
+    try:
+        yield
+    finally:
+        hidden.rename(path)
