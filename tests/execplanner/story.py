@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,11 +16,12 @@ from typing import Any
 
 import psutil
 import requests
+from typer.testing import CliRunner
 
+from execplanner.commands import plan_app
 from execplanner.joblist import job_id
-from tests.support.server import Server, environment, serve
-from tests.support.systems import ROOT
-from tests.uws.waiting import PATIENCE_S
+from tests.support.server import Server, serve
+from tests.uws.waiting import PATIENCE_S, eventually
 
 DID = "sample:m13.fits"
 NEAR, FAR = "ivo://penstock.example/near", "ivo://penstock.example/far"
@@ -49,11 +49,8 @@ class Story:
 
     def plan(self, *arguments: str) -> dict[str, Any]:
         """Ask the broker by the command and return its answer."""
-        command = [sys.executable, "-m", "penstock", "plan", *arguments, "--send", self.base, "--json"]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=PATIENCE_S, cwd=ROOT, env=environment()
-        )
-        assert done.returncode == 0, done.stderr + done.stdout
+        done = CliRunner().invoke(plan_app, [*arguments, "--send", self.base, "--json"])
+        assert done.exit_code == 0, done.output
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
@@ -99,11 +96,12 @@ class Story:
         return found, seen
 
     def kill_workers(self) -> None:
-        """Kill the processes that run jobs, as kill -9 does: what the zygote has forked."""
-        for child in psutil.Process(self.server.process.pid).children():
-            if "uws.worker.zygote" in child.cmdline():
-                for worker in child.children():
-                    worker.kill()
+        """Kill the processes that run jobs, as kill -9 does: what the zygote has forked, which has a keeper above."""
+        workers = psutil.Process(self.server.process.pid)
+        for _ in ("keeper", "zygote"):
+            (workers,) = (one for one in workers.children() if "uws.worker.zygote" in one.cmdline())
+        for worker in workers.children():
+            worker.kill()
 
     def attempt(self, session: Mapping[str, Any]) -> int:
         """Return how often a worker has begun with a session."""
@@ -147,6 +145,11 @@ def _serving_files(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Return when the condition holds."""
+    asyncio.run(eventually(holds))
 
 
 def facility_of(offer: Mapping[str, Any]) -> str:

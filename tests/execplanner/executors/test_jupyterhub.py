@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,10 +17,9 @@ from execplanner.ports import Executor, Step, Work
 from penstock.auth.principal import ANONYMOUS
 from penstock.dali.errors import ServiceUnavailable, UsageError
 from tests.execplanner.executors.works import notebook, notebook_of
-from tests.execplanner.story import DID, location_of, require_near_first, story
+from tests.execplanner.story import DID, location_of, require_near_first, story, wait_until
 from tests.support.jupyter import Hub, jupyter, jupyterhub
 from tests.support.redis import free_port
-from tests.uws.waiting import eventually
 
 __all__ = ["jupyter"]
 FAR_AWAY = {"executors": {"process": {"plugin": "process", "options": {"jupyter_execute": "/bin/false"}}}}
@@ -130,19 +128,18 @@ async def test_a_server_whose_starter_was_killed_before_the_answer_came_is_stopp
     await executor.prepare(given)
     handle = await executor.start(given)
     (given.folder / ".executor" / "remote").unlink()  # as if the starter had been killed in between
-    before = await servers(hub, "ada")
+    before = servers(hub, "ada")
     await opened(hub).cancel(handle)
-    assert len(await servers(hub, "ada")) == len(before) - 1
+    assert len(servers(hub, "ada")) == len(before) - 1
     await opened(hub).release(handle)
     assert (await executor.poll(handle)).step is Step.CANCELLED
 
 
-async def servers(hub: Hub, user: str) -> set[str]:
+def servers(hub: Hub, user: str) -> set[str]:
     """Return the names of the servers of a user that run or start."""
     headers = {"Authorization": f"token {hub.token_file.read_text()}"}
-    url = f"{hub.url}/hub/api/users/{user}"
-    async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as response:
-        return set((await response.json()).get("servers", {}))
+    answer = requests.get(f"{hub.url}/hub/api/users/{user}", headers=headers, timeout=30)
+    return set(answer.json().get("servers", {}))
 
 
 def test_a_notebook_next_to_its_data_opens_on_jupyterhub_and_is_released(hub: Hub, tmp_path: Path) -> None:
@@ -163,8 +160,4 @@ def test_a_notebook_next_to_its_data_opens_on_jupyterhub_and_is_released(hub: Hu
         assert opened_there.json()["content"]["cells"][0]["source"] == "print('found')"
         assert told.set_phase(url, "CANCELLED")["phase"] == "CANCELLED"
         assert told.has_room(request)
-        asyncio.run(eventually(lambda: _none_left(hub)))
-
-
-async def _none_left(hub: Hub) -> bool:
-    return not await servers(hub, "guest")
+        wait_until(lambda: servers(hub, "guest") == set())
