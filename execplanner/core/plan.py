@@ -218,7 +218,7 @@ def _data(text: str, number: int) -> dict[str, Any]:
 def _volume(data: Mapping[str, Any], text: str) -> dict[str, Any]:
     """Return where data are to be seen: ``/data/1/m13.fits``, so that two of one name are apart."""
     name = data["meta"]["name"]
-    last = PurePosixPath(unquote(urlsplit(text).path if "://" in text else text.partition(":")[2])).name or name
+    last = (_last_name(text) if text.startswith("http") else re.split("[/:?#]", text)[-1]) or name
     return {
         "kind": write_kind("volume", "simple-volume-mount"),
         "path": f"/data/{name.removeprefix('data-')}/{last}",
