@@ -25,6 +25,7 @@ from tests.uws.waiting import PATIENCE_S, eventually
 
 DID = "sample:m13.fits"
 NEAR, FAR = "ivo://penstock.example/near", "ivo://penstock.example/far"
+_WAIT_S, _MOST_LOOKS = 5, 60
 _ENDED = {"COMPLETED", "FAILED", "CANCELLED"}
 
 
@@ -87,20 +88,22 @@ class Story:
         """Wait until something holds of a session; return it, and the phases in which it was seen."""
         found = requests.get(session, timeout=PATIENCE_S).json()
         seen = [found["phase"]]
-        while not until(found):
+        for _ in range(_MOST_LOOKS):
+            if until(found):
+                return found, seen
             assert found["phase"] not in _ENDED, found
-            params = {"WAIT": "5", "PHASE": found["phase"]}
+            params = {"WAIT": str(_WAIT_S), "PHASE": found["phase"]}
             found = requests.get(session, params=params, timeout=PATIENCE_S).json()
             if found["phase"] != seen[-1]:
                 seen.append(found["phase"])
-        return found, seen
+        raise AssertionError((found, self.server.output))
 
     def kill_workers(self) -> None:
         """Kill the processes that run jobs, as kill -9 does: what the zygote has forked, which has a keeper above."""
-        workers = psutil.Process(self.server.process.pid)
+        process = psutil.Process(self.server.process.pid)
         for _ in ("keeper", "zygote"):
-            (workers,) = (one for one in workers.children() if "uws.worker.zygote" in one.cmdline())
-        for worker in workers.children():
+            (process,) = (one for one in process.children() if "uws.worker.zygote" in one.cmdline())
+        for worker in process.children():
             worker.kill()
 
     def attempt(self, session: Mapping[str, Any]) -> int:
