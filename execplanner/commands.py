@@ -37,6 +37,10 @@ def plan_command(  # noqa: PLR0913  # options of a command
     memory: Annotated[str | None, typer.Option(help="Memory at least: 8G, 512Mi")] = None,
     duration: Annotated[str | None, typer.Option(help="For how long: 30m, 2h, PT2H")] = None,
     name: Annotated[str | None, typer.Option(help="What you call it")] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="Data that it reads: scope:name, ivo://... or a URL; seen in /data/1, the next in /data/2"),
+    ] = None,
     send: Annotated[
         str | None,
         typer.Option(help="Ask this broker, and list its offers: https://vo.example.org/execplanner"),
@@ -49,7 +53,7 @@ def plan_command(  # noqa: PLR0913  # options of a command
     Prints the request. With --send prints the broker's offers; the exit status is 1 if there are none.
     """
     try:
-        wishes = Wishes(cores=cores, memory=memory, duration=duration, name=name)
+        wishes = Wishes(cores=cores, memory=memory, duration=duration, name=name, data=tuple(data or ()))
         plan = _planned(source, wishes)
         for note in plan.notes:
             typer.echo(f"note: {note}", err=True)

@@ -148,6 +148,13 @@ class Executor(Protocol):
         """Fetch what the work needs before it can start; twice is as once."""
         ...
 
+    def handle(self, work: Work) -> str:
+        """Return the handle that the work has, or will have: it is kept before `start` is called.
+
+        So whoever starts a work may be killed at any instant, and another process can still stop what was started.
+        """
+        ...
+
     async def start(self, work: Work) -> str:
         """Start the work and return its handle; a second call finds what the first has started.
 

@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from execplanner.core.kinds import write_kind
 from execplanner.core.quantity import parse_duration, parse_size
 from penstock.dali.errors import UsageError
+from penstock.lake.port import Did
 
 _GIB = 2**30
 _HOSTS = {"github.com": "gh", "gitlab.com": "gl"}
@@ -45,6 +46,8 @@ class Wishes:
     memory: str | None = None
     duration: str | None = None
     name: str | None = None
+    data: tuple[str, ...] = ()
+    """Data identifiers (``scope:name``), publisher DIDs (``ivo://``) or URLs."""
 
 
 @dataclass(slots=True)
@@ -186,6 +189,10 @@ def _plan(found: _Found, wishes: Wishes) -> Plan:
         compute["cores"] = {"min": cores}
     if memory is not None:
         compute["memory"] = {"min": math.ceil(memory / _GIB)}
+    data = [_data(text, number) for number, text in enumerate(wishes.data, 1)]
+    if data:
+        request["data"] = data
+        compute["volumes"] = [_volume(one, text) for one, text in zip(data, wishes.data, strict=True)]
     if compute:
         request["compute"] = {"kind": write_kind("compute", "simple-compute-resource"), **compute}
     if found.storage_bytes is not None:
@@ -194,6 +201,30 @@ def _plan(found: _Found, wishes: Wishes) -> Plan:
     if duration is not None:
         request["schedule"] = {"requested": {"duration": f"PT{math.ceil(duration)}S"}}
     return Plan(request=request, notes=tuple(found.notes))
+
+
+def _data(text: str, number: int) -> dict[str, Any]:
+    """Return the data resource that an identifier or a URL stands for."""
+    meta = {"name": f"data-{number}"}
+    if text.startswith("ivo://"):
+        return {"kind": write_kind("data", "ivoa-data-resource"), "meta": meta, "ivoa": {"ivoid": text}}
+    if "://" in text:
+        return {"kind": write_kind("data", "simple-data-resource"), "meta": meta, "location": text}
+    did = Did.parse(text)
+    rucio = {"scope": did.scope, "object": did.name}
+    return {"kind": write_kind("data", "rucio-data-resource"), "meta": meta, "rucio": rucio}
+
+
+def _volume(data: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """Return where data are to be seen: ``/data/1/m13.fits``, so that two of one name are apart."""
+    name = data["meta"]["name"]
+    last = (_last_name(text) if text.startswith("http") else re.split("[/:?#]", text)[-1]) or name
+    return {
+        "kind": write_kind("volume", "simple-volume-mount"),
+        "path": f"/data/{name.removeprefix('data-')}/{last}",
+        "mode": "READONLY",
+        "resource": name,
+    }
 
 
 def _read(found: _Found, document: Mapping[str, Any], name: str, parse: Any) -> Any:

@@ -110,6 +110,17 @@ class ExecutorContract:
         assert at_work(await executor.poll(handle))
         await executor.release(handle)
 
+    async def test_what_was_not_started_yet_can_be_cancelled_by_its_handle_and_never_starts(
+        self, executor: Executor, endless: Work
+    ) -> None:
+        await executor.prepare(endless)
+        handle = executor.handle(endless)
+        assert (await executor.poll(handle)).step is Step.WAITING
+        await executor.cancel(handle)
+        await executor.release(handle)
+        assert await executor.start(endless) == handle
+        assert (await executor.poll(handle)).step is Step.CANCELLED
+
     async def test_what_one_process_has_started_another_can_cancel(self, executor: Executor, endless: Work) -> None:
         await executor.prepare(endless)
         handle = await executor.start(endless)

@@ -82,13 +82,13 @@ class Folder:
         self.note("cancelled", "")
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
-        """Keep out other processes that start, cancel or release the same work."""
+    async def alone(self) -> AsyncIterator[int]:
+        """Keep out other processes that start, cancel or release the same work, as long as the file is open."""
         self.make()
         descriptor = os.open(self.notes / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             await _locked(descriptor)
-            yield
+            yield descriptor
         finally:
             os.close(descriptor)
 

@@ -78,14 +78,13 @@ class JupyterHubExecutor(RemoteExecutor[JupyterHubOptions]):
             except UsageError:  # somebody else made it known
                 await self.api.get(user)
 
+    def meant(self, work: Work) -> Remote:
+        """Return the user and the name of the session's server."""
+        return {"user": self._user(work), "name": _name(work), "notebook": _notebook(work)}
+
     async def submit(self, work: Work) -> Remote:
         """Start the server, unless it was started before."""
-        server = {
-            "user": self._user(work),
-            "name": _name(work),
-            "notebook": _notebook(work),
-            "source": str(await fetch(work, self.options)),
-        }
+        server = {**self.meant(work), "source": str(await fetch(work, self.options))}
         if await self._model(server) is None:
             try:
                 await self.api.call("POST", _path(server), json={**self.options.user_options, "penstock": _asked(work)})

@@ -37,6 +37,10 @@ class KubernetesExecutor(RemoteExecutor[KubernetesOptions]):
     def _pods(self) -> str:
         return f"/api/v1/namespaces/{word(self.options.namespace)}/pods"
 
+    def meant(self, work: Work) -> Remote:
+        """Return the name of the job."""
+        return {"name": name_of(work)}
+
     async def find(self, work: Work) -> Remote | None:
         """Look the job up by its name."""
         name = name_of(work)
@@ -51,7 +55,7 @@ class KubernetesExecutor(RemoteExecutor[KubernetesOptions]):
             found = await self.find(work)  # somebody else was quicker
             if found is None:
                 raise
-        return {"name": name_of(work)}
+        return self.meant(work)
 
     def _job(self, work: Work) -> dict[str, Any]:
         limits = {"cpu": str(work.cores), "memory": str(work.memory_bytes)}

@@ -9,7 +9,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from penstock.dali.errors import ServiceUnavailable
-from penstock.settings import SettingsError
+from penstock.settings import Settings, SettingsError
 
 
 class Options(BaseModel):
@@ -33,12 +33,22 @@ class Options(BaseModel):
             where = ".".join(str(part) for part in first["loc"])
             raise SettingsError(f"the option {where} of an executor: {first['msg']}") from error
 
+    @classmethod
+    def read_in(cls, settings: Settings, given: Mapping[str, Any]) -> Self:
+        """Read the options in a deployment, whose settings count where the options say nothing; raises as `read`."""
+        return cls.read(given)
+
 
 class Fetching(Options):
     """Options of executors that fetch what owners name."""
 
     allow_private_addresses: bool = False
     max_program_bytes: int = Field(16 * 2**20, ge=1)
+
+    @classmethod
+    def read_in(cls, settings: Settings, given: Mapping[str, Any]) -> Self:
+        """Read the options; private addresses are allowed where the deployment allows them."""
+        return cls.read({"allow_private_addresses": settings.allow_private_addresses, **given})
 
 
 class Endpoint(Options):

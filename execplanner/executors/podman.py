@@ -95,6 +95,10 @@ class PodmanExecutor:
                 return
         raise ServiceUnavailable(f"The image cannot be pulled: {said.last_line}")
 
+    def handle(self, work: Work) -> str:
+        """Return the path of the session's folder."""
+        return str(work.folder)
+
     async def start(self, work: Work) -> str:
         """Start the container unless it was started or cancelled; one that was lost begins once more."""
         self._require(work)
@@ -109,7 +113,7 @@ class PodmanExecutor:
                 if await self._inspect(name) is None:
                     await self._create(work, folder)
                 await self._demand("start", name)
-        return str(folder.path)
+        return self.handle(work)
 
     def _require(self, work: Work) -> None:
         """Raise `UsageError` where the work is nothing that we run."""

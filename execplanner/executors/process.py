@@ -52,7 +52,7 @@ class ProcessExecutor:
     @classmethod
     async def open(cls, options: Mapping[str, Any], resources: Resources) -> ProcessExecutor:
         """Open the executor."""
-        return cls(Programs.read(options))
+        return cls(Programs.read_in(resources.settings, options))
 
     async def probe(self) -> str | None:
         """Return why there are no sandboxes here, None if there are."""
@@ -73,6 +73,10 @@ class ProcessExecutor:
         require_program(work, self._options)
         await fetch(work, self._options)
 
+    def handle(self, work: Work) -> str:
+        """Return the path of the session's folder."""
+        return str(work.folder)
+
     async def start(self, work: Work) -> str:
         """Start the work unless it was started or cancelled; the handle is the path of its folder.
 
@@ -88,7 +92,7 @@ class ProcessExecutor:
                     await folder.anew()
                     folder.note(_ENDS, str(time.time() + work.duration_s))
                     await self._spawn(work, program, argv, descriptor)
-        return str(folder.path)
+        return self.handle(work)
 
     async def _spawn(self, work: Work, program: Path, argv: list[str], descriptor: int) -> None:
         """Start the processes around the work: a clock, limits, bubblewrap; none of them is a child of ours."""

@@ -22,6 +22,7 @@ from penstock.dali.errors import NotFound, ServiceUnavailable, UsageError
 from penstock.service import Resources
 
 _REMOTE = "remote"
+_MEANT = "meant"
 Remote = Mapping[str, Any]
 OptionsT = TypeVar("OptionsT", bound="RemoteOptions")
 
@@ -54,7 +55,7 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
     @classmethod
     async def open(cls, options: Mapping[str, Any], resources: Resources) -> Self:
         """Open the executor."""
-        return cls(cls.reads.read(options))  # type: ignore[arg-type]  # `reads` is what OptionsT stands for
+        return cls(cls.reads.read_in(resources.settings, options))  # type: ignore[arg-type]  # `reads` is what OptionsT stands for
 
     async def probe(self) -> str | None:
         """Return why the service does not serve us, None if it does."""
@@ -80,15 +81,22 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
         if work.mounts and not self.mounts:
             raise UsageError("Data cannot be mounted at this facility: works fetch it themselves.")
 
+    def handle(self, work: Work) -> str:
+        """Return the path of the session's folder."""
+        return str(work.folder)
+
     async def start(self, work: Work) -> str:
         """Start the work unless it was started or cancelled."""
         self.require(work)
         folder = Folder(work.folder)
         async with folder.alone():
             if not folder.cancelled and _noted(folder) is None:
+                meant = self.meant(work)
+                if meant is not None:
+                    folder.note(_MEANT, orjson.dumps(meant).decode())
                 remote = await self.find(work) or await self.submit(work)
                 folder.note(_REMOTE, orjson.dumps(remote).decode())
-        return str(folder.path)
+        return self.handle(work)
 
     async def poll(self, handle: str) -> State:
         """Return how the work is."""
@@ -122,7 +130,7 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
         async with folder.alone():
             if (await self.poll(handle)).step.ended:
                 return
-            remote = _noted(folder)
+            remote = _noted(folder) or _noted(folder, _MEANT)
             if remote is not None:
                 await self.stop(remote, folder)
             folder.cancel()
@@ -132,7 +140,7 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
         await self.cancel(handle)
         folder = Folder(Path(handle))
         async with folder.alone():
-            remote = _noted(folder)
+            remote = _noted(folder) or _noted(folder, _MEANT)
             if remote is not None and folder.noted_end() is None:
                 state = await self.poll(handle)
                 for stream in ("stdout", "stderr"):
@@ -141,6 +149,14 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
                 await self.forget(remote, folder)
                 folder.note_end(state)
             await folder.clear()
+
+    def meant(self, work: Work) -> Remote | None:
+        """Return what the service will know the work by, None where only the service can tell.
+
+        It is noted before the work is submitted, so that it can be stopped even if whoever submitted it was killed
+        before the answer came.
+        """
+        return None
 
     async def find(self, work: Work) -> Remote | None:
         """Return what the service knows the work by, None if it has not started it."""
@@ -176,8 +192,8 @@ def name_of(work: Work) -> str:
     return f"penstock-{work.session_id}".lower()
 
 
-def _noted(folder: Folder) -> Remote | None:
-    text = folder.noted(_REMOTE)
+def _noted(folder: Folder, note: str = _REMOTE) -> Remote | None:
+    text = folder.noted(note)
     if text is None:
         return None
     remote: Remote = orjson.loads(text)

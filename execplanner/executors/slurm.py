@@ -65,7 +65,7 @@ class SlurmExecutor:
     @classmethod
     async def open(cls, options: Mapping[str, Any], resources: Resources) -> SlurmExecutor:
         """Open the executor."""
-        return cls(SlurmOptions.read(options))
+        return cls(SlurmOptions.read_in(resources.settings, options))
 
     async def probe(self) -> str | None:
         """Return why Slurm takes no jobs, None if it does."""
@@ -92,18 +92,23 @@ class SlurmExecutor:
         require_program(work, self._options)
         await fetch(work, self._options)
 
+    def handle(self, work: Work) -> str:
+        """Return the path of the session's folder."""
+        return str(work.folder)
+
     async def start(self, work: Work) -> str:
         """Submit the job unless it was submitted or cancelled."""
         argv = command(work, self._options)
         program = await fetch(work, self._options)
         folder = Folder(work.folder)
-        async with folder.alone():
+        async with folder.alone() as lock:
             folder.note("name", _name(work))
             if not folder.cancelled and await self._job(folder) is None:
-                await self._submit(work, folder, program, argv)
-        return str(folder.path)
+                await self._submit(work, folder, program, argv, lock)
+        return self.handle(work)
 
-    async def _submit(self, work: Work, folder: Folder, program: Path, argv: Sequence[str]) -> None:
+    async def _submit(self, work: Work, folder: Folder, program: Path, argv: Sequence[str], lock: int) -> None:
+        """Submit the job; sbatch holds the lock too, since it goes on when we are killed."""
         own = sandbox(work, self._options)
         folder.note("arguments", "".join(f"{each}\0" for each in bubblewrap_options(own, binds(work, program))))
         script = folder.note("script", _SCRIPT)
@@ -115,6 +120,7 @@ class SlurmExecutor:
             *told,
             f"--comment={work.session_id}",
             *(str(script), *around),
+            pass_fds=(lock,),
         )
         if said.status:
             raise _refused(said)
@@ -187,8 +193,8 @@ class SlurmExecutor:
         (folder.notes / "arguments").unlink(missing_ok=True)  # the environment is in it
         await folder.clear()
 
-    async def _run(self, *argv: str) -> Said:
-        return await run(argv, environment=self._environment)
+    async def _run(self, *argv: str, pass_fds: Sequence[int] = ()) -> Said:
+        return await run(argv, environment=self._environment, pass_fds=pass_fds)
 
     async def _demand(self, *argv: str) -> str:
         return await demand(argv, environment=self._environment)

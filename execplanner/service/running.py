@@ -95,8 +95,6 @@ class Runner:
             await self._run(session)
         except SessionEnded:
             log.info("session_ended_elsewhere", session=session.id)
-        except ServiceUnavailable:
-            raise  # the job may be run again
         except ServiceError as error:
             said = reason(Urn.SESSION, "${why}", "", why=error.message).item(self._clock())
             untidy = Change(event=Event.FAIL, message=said, untidy=True)
@@ -111,8 +109,9 @@ class Runner:
         work = work_of_session(session, self._folder, mounts, self._context.owner)
         await self._executor.prepare(work)
         await self._until(session)
-        handle = await self._executor.start(work)
+        handle = self._executor.handle(work)
         session = await self._happen(session, None, handle=handle, untidy=True)
+        await self._executor.start(work)
         session, state = await self._follow(session, handle)
         session = await self._happen(session, Event.RELEASE)
         await self._publish(session, handle)

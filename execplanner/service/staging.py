@@ -23,7 +23,7 @@ from penstock.lake.port import DataLake, Did, Entry, Rule, StagingLake, StagingS
 from penstock.outbound import FetchError, Outbound
 from uws.ports import JobContext
 
-_PAUSE_S = 2.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 3.0
 _MARGIN = timedelta(days=1)
 
 
@@ -97,11 +97,13 @@ class Stager:
 
     async def _arrive(self, lake: StagingLake, rule: Rule) -> None:
         """Return when all that a rule asks for is there."""
+        pause_s = _FIRST_PAUSE_S
         while (staging := await lake.staging(rule.id, caller=self._context.owner)).state is not StagingState.OK:
             if staging.state is StagingState.STUCK:
                 raise ServiceUnavailable(f"The lake cannot bring the data: {staging.reason or 'a transfer is stuck'}.")
             await self._context.progress(None, f"staging data: {staging.done} of {staging.total} files")
-            await asyncio.sleep(_PAUSE_S)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
 
     async def _bring(self, source: Source, folder: Path) -> Path | None:
         """Return where data are on this host; None if the facility has to find them itself."""
@@ -127,8 +129,9 @@ class Stager:
 
     async def _in_lake(self, did: Did) -> Path | None:
         entry = (await self._lake.resolve([did], caller=self._context.owner)).get(did)
-        replicas = () if entry is None else entry.replicas
-        return next((one.path for one in replicas if one.online and one.path is not None), None)
+        readable = [one for one in entry.replicas if one.online and one.path is not None] if entry else []
+        readable.sort(key=lambda one: one.site not in self._facility.storage_sites)  # those at the facility first
+        return readable[0].path if readable else None
 
     def _of_host(self, path: Path) -> Path:
         """Return a file of this host, wherever links lead, if it may be read."""

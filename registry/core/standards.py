@@ -25,12 +25,17 @@ STANDARDS = (
     OwnStandard(
         path="std/executionbroker",
         service="execplanner",
-        title="Execution Planner interface",
-        text="Asks whether and where a computing task can run: the interface of the IVOA note on execution planning, "
-        "which has no standard identifier of its own yet.",
+        title="Execution Planner and Execution Broker interfaces",
+        text="Asks whether, where and when a computing task can run, and runs it: the interface of the IVOA note on "
+        "execution planning and that of the Execution Broker 1.0.7, which no standard identifier names yet.",
         version="1.0",
         subjects=("computational-methods",),
-        keys=(("accepts-1.0", "Tells whether a facility takes a task, by GET or POST."),),
+        keys=(
+            ("accepts-1.0", "Tells whether a facility takes a task, by GET or POST."),
+            ("requests-1.0", "Answers a request, by POST, with offers that hold until they expire."),
+            ("direct-1.0", "Makes the best offer for a request and accepts it, by POST."),
+            ("sessions-1.0", "Shows an offer or a session by GET, and changes its phase by POST."),
+        ),
     ),
     OwnStandard(
         path="std/uws-json",

@@ -95,12 +95,15 @@ class MemoryExecutor:
     async def prepare(self, work: Work) -> None:
         self.calls.append("prepare")
 
+    def handle(self, work: Work) -> str:
+        return f"memory:{work.session_id}"
+
     async def start(self, work: Work) -> str:
         self.calls.append("start")
         self.works.setdefault(work.session_id, work)
         (work.folder / "results").mkdir(parents=True, exist_ok=True)
         (work.folder / "results" / "plot.png").write_bytes(b"a plot")
-        return f"memory:{work.session_id}"
+        return self.handle(work)
 
     async def poll(self, handle: str) -> State:
         session = handle.partition(":")[2]

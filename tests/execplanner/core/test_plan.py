@@ -108,6 +108,24 @@ def test_wishes_come_before_what_the_software_says() -> None:
     assert plan.request["executable"]["meta"]["name"] == "mine"
 
 
+def test_data_are_named_by_identifier_or_url_and_seen_each_in_a_directory_of_its_own() -> None:
+    named = ("sample:m13.fits", "ivo://x.org/lake?sample:m13.fits", "https://x.org/a/m%2013.fits?v=1")
+    request = plan_location("https://example.org/sky.ipynb", Wishes(data=named)).request
+    assert [{name: one[name] for name in one if name != "kind"} for one in request["data"]] == [
+        {"meta": {"name": "data-1"}, "rucio": {"scope": "sample", "object": "m13.fits"}},
+        {"meta": {"name": "data-2"}, "ivoa": {"ivoid": "ivo://x.org/lake?sample:m13.fits"}},
+        {"meta": {"name": "data-3"}, "location": "https://x.org/a/m%2013.fits?v=1"},
+    ]
+    volumes = request["compute"]["volumes"]
+    assert [one["resource"] for one in volumes] == ["data-1", "data-2", "data-3"]
+    assert [one["path"] for one in volumes] == ["/data/1/m13.fits", "/data/2/m13.fits", "/data/3/m 13.fits"]
+
+
+def test_data_without_a_scope_are_refused() -> None:
+    with pytest.raises(UsageError, match="scope:name"):
+        plan_location("https://example.org/sky.ipynb", Wishes(data=("m13.fits",)))
+
+
 @pytest.mark.parametrize(
     ("member", "value", "kind", "expected"),
     [

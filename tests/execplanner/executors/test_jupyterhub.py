@@ -1,36 +1,28 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import orjson
 import psutil
 import pytest
+import requests
 
 from execplanner.executors.contract import ExecutorContract, at_work, settled
 from execplanner.executors.jupyterhub import JupyterHubExecutor, JupyterHubOptions
-from execplanner.executors.slurm import SlurmExecutor, SlurmOptions
-from execplanner.ports import Executor, Mount, Step, Work
+from execplanner.ports import Executor, Step, Work
 from penstock.auth.principal import ANONYMOUS
 from penstock.dali.errors import ServiceUnavailable, UsageError
-from tests.execplanner.executors.works import notebook
+from tests.execplanner.executors.works import notebook, notebook_of
+from tests.execplanner.story import DID, location_of, require_near_first, story, wait_until
 from tests.support.jupyter import Hub, jupyter, jupyterhub
 from tests.support.redis import free_port
-from tests.support.slurm import slurm
-from tests.uws.job_types.context import require_sandbox
 
 __all__ = ["jupyter"]
-CODE = (
-    "import os, pathlib\n"
-    "total = sum(map(int, pathlib.Path('/data/numbers').read_text().split()))\n"
-    "pathlib.Path(os.environ['PENSTOCK_RESULTS'], 'total').write_text(str(total))\n"
-    "print(total)"
-)
+FAR_AWAY = {"executors": {"process": {"plugin": "process", "options": {"jupyter_execute": "/bin/false"}}}}
 
 
 @pytest.fixture(scope="module")
@@ -129,23 +121,43 @@ async def test_a_hub_that_is_away_or_refuses_us_is_not_the_works_fault(hub: Hub,
             await executor.start(notebook(tmp_path))
 
 
-async def test_a_notebook_runs_by_itself_on_slurm(jupyter: Path, tmp_path: Path) -> None:
-    require_sandbox()
-    numbers = tmp_path / "numbers"
-    numbers.write_text("40 2")
-    mounts = (Mount(path="/data/numbers", source=numbers),)
-    given = notebook(tmp_path, CODE, mounts=mounts, memory_bytes=3 * 2**30)
-    with slurm(tmp_path / "slurm") as configuration:
-        visible = (jupyter, Path(sys.base_prefix))
-        options = SlurmOptions(
-            configuration=configuration, jupyter_execute=f"{jupyter}/bin/jupyter-execute", read_only=visible
-        )
-        executor = SlurmExecutor(options)
-        await executor.prepare(given)
-        handle = await executor.start(given)
-        state = await settled(executor, handle, lambda state: state.step.ended)
-        assert state.step is Step.COMPLETED, state
-        await executor.release(handle)
-    assert (given.folder / "results" / "total").read_text() == "42"
-    executed = orjson.loads((given.folder / "results" / "notebook.ipynb").read_bytes())
-    assert executed["cells"][0]["outputs"][0]["text"] == ["42\n"]
+async def test_a_server_whose_starter_was_killed_before_the_answer_came_is_stopped(
+    executor: Executor, hub: Hub, tmp_path: Path
+) -> None:
+    given = notebook(tmp_path)
+    await executor.prepare(given)
+    handle = await executor.start(given)
+    (given.folder / ".executor" / "remote").unlink()  # as if the starter had been killed in between
+    before = servers(hub, "ada")
+    await opened(hub).cancel(handle)
+    assert len(servers(hub, "ada")) == len(before) - 1
+    await opened(hub).release(handle)
+    assert (await executor.poll(handle)).step is Step.CANCELLED
+
+
+def servers(hub: Hub, user: str) -> set[str]:
+    """Return the names of the servers of a user that run or start."""
+    headers = {"Authorization": f"token {hub.token_file.read_text()}"}
+    answer = requests.get(f"{hub.url}/hub/api/users/{user}", headers=headers, timeout=30)
+    return set(answer.json().get("servers", {}))
+
+
+def test_a_notebook_next_to_its_data_opens_on_jupyterhub_and_is_released(hub: Hub, tmp_path: Path) -> None:
+    options = {"url": hub.url, "token_file": str(hub.token_file), "interface": "tree", "anonymous": "guest"}
+    with story(tmp_path, {"executors": {"hub": {"plugin": "jupyterhub", "options": options}}}, FAR_AWAY) as told:
+        (told.files / "sky.ipynb").write_bytes(notebook_of("print('found')"))
+        notebook_url = f"{told.files_url}/sky.ipynb"
+        offer = require_near_first(told.plan(notebook_url, "--data", DID, "--duration", "10m"))
+        url, request = offer["meta"]["url"], {"executable": offer["executable"]}
+        told.set_phase(url, "ACCEPTED")
+        session, seen = told.follow(url, lambda found: found["phase"] == "AVAILABLE")
+        assert set(seen) <= {"ACCEPTED", "PREPARING", "AVAILABLE"}
+        assert not told.has_room(request)
+        headers = {"Authorization": f"token {hub.token_file.read_text()}"}
+        contents = location_of(session, "jupyter").replace("/tree/", "/api/contents/")
+        opened_there = requests.get(contents, headers=headers, timeout=30)
+        assert opened_there.status_code == 200
+        assert opened_there.json()["content"]["cells"][0]["source"] == "print('found')"
+        assert told.set_phase(url, "CANCELLED")["phase"] == "CANCELLED"
+        assert told.has_room(request)
+        wait_until(lambda: servers(hub, "guest") == set())

@@ -15,6 +15,7 @@ from execplanner.executors.process import ProcessExecutor
 from execplanner.executors.programs import Programs
 from execplanner.ports import Executor, Mount, Step, Work
 from penstock.dali.errors import UsageError
+from penstock.settings import load_settings
 from tests.execplanner.executors.works import program
 from tests.support.systems import ROOT
 from tests.uws.job_types.context import require_sandbox
@@ -238,6 +239,14 @@ async def test_what_cannot_be_run_is_the_works_own_fault(
 ) -> None:
     with pytest.raises(UsageError):
         await executor.start(program(tmp_path, HELLO, executable=executable))
+
+
+@pytest.mark.parametrize(("own", "allowed"), [({}, True), ({"allow_private_addresses": False}, False)])
+def test_private_addresses_may_be_fetched_from_where_the_deployment_allows_it_unless_the_options_do_not(
+    own: dict[str, bool], allowed: bool
+) -> None:
+    settings = load_settings({}, allow_private_addresses=True)
+    assert Programs.read_in(settings, own).allow_private_addresses is allowed
 
 
 async def test_a_program_that_the_work_replaced_by_a_link_is_not_read_as_a_log(

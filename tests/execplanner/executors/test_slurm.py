@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -12,19 +13,33 @@ from pathlib import Path
 
 import pytest
 
+from execplanner.core.kinds import write_kind
 from execplanner.executors.contract import ExecutorContract, at_work, settled
 from execplanner.executors.folders import Folder
 from execplanner.executors.slurm import SlurmExecutor, SlurmOptions
 from execplanner.ports import Executor, Step, Work
 from penstock.dali.errors import ServiceUnavailable, UsageError
 from tests.execplanner.executors.test_process import ENDLESS, FAMILY, HELLO, sleepers
-from tests.execplanner.executors.works import program
+from tests.execplanner.executors.works import notebook_of, program
+from tests.execplanner.story import (
+    DID,
+    FAR,
+    Story,
+    facility_of,
+    location_of,
+    metrics_of,
+    require_near_first,
+    story,
+    wait_until,
+)
+from tests.support.jupyter import jupyter
 from tests.support.redis import free_port
 from tests.support.slurm import CORES, slurm
 from tests.support.systems import ROOT
 from tests.uws.job_types.context import require_sandbox
 from tests.uws.waiting import eventually
 
+__all__ = ["jupyter"]
 STARTER = """
 import asyncio, sys
 from pathlib import Path
@@ -160,3 +175,66 @@ async def test_a_cluster_that_is_away_is_not_the_works_fault(tmp_path: Path) -> 
     assert await executor.probe() is not None
     with pytest.raises(ServiceUnavailable):
         await executor.start(program(tmp_path, HELLO))
+
+
+CODE = """
+import os, pathlib, time
+with open(os.environ["PENSTOCK_RESULTS"] + "/begun", "a") as begun:
+    begun.write("once ")
+while not pathlib.Path(os.environ["PENSTOCK_RESULTS"] + "/gate").exists():
+    time.sleep(0.1)
+print("bytes", pathlib.Path("/data/1/m13.fits").stat().st_size)
+"""
+
+
+@pytest.fixture(scope="module")
+def told(configuration: Path, jupyter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    visible = [str(jupyter), sys.base_prefix]
+    programs = {"jupyter_execute": f"{jupyter}/bin/jupyter-execute", "read_only": visible}
+    near = {"plugin": "slurm", "options": {**programs, "configuration": str(configuration)}}
+    far = {"plugin": "process", "options": programs}
+    folder = tmp_path_factory.mktemp("story")
+    with story(folder, {"executors": {"batch": near}}, {"executors": {"here": far}}) as running:
+        yield running
+
+
+def test_a_notebook_next_to_its_data_runs_on_slurm_once_though_its_worker_is_killed(told: Story) -> None:
+    (told.files / "sky.ipynb").write_bytes(notebook_of(CODE))
+    wishes = ("--data", DID, "--memory", "3Gi", "--duration", "20m")
+    offer = require_near_first(told.plan(f"{told.files_url}/sky.ipynb", *wishes))
+    url, folder, request = offer["meta"]["url"], told.folder_of(offer), {"executable": offer["executable"]}
+    assert told.set_phase(url, "ACCEPTED")["phase"] == "ACCEPTED"
+    told.follow(url, lambda found: found["phase"] == "RUNNING")
+    wait_until((folder / "results" / "begun").exists)
+    job = Folder(folder).noted("job")
+    assert not told.has_room(request)
+    told.kill_workers()
+    wait_until(lambda: told.attempt(offer) == 2)
+    (folder / "results" / "gate").touch()
+    session, seen = told.follow(url, lambda found: found["phase"] == "COMPLETED")
+    assert set(seen) <= {"PREPARING", "RUNNING", "RELEASING", "COMPLETED"}
+    assert Folder(folder).noted("job") == job
+    assert (folder / "results" / "begun").read_text() == "once "
+    results = location_of(session, "results")
+    executed = json.loads(told.read(f"{results}/notebook.ipynb"))
+    assert executed["cells"][0]["outputs"][0]["text"] == [f"bytes {metrics_of(offer)['bytes-local']:.0f}\n"]
+    assert "Traceback" not in told.read(location_of(session, "stderr"))
+    wait_until(lambda: told.has_room(request))  # what Slurm estimated is believed for some seconds
+
+
+def test_a_process_whose_worker_is_killed_goes_on_in_a_session_that_can_be_cancelled(told: Story) -> None:
+    mark = f"94{os.getpid()}"
+    (told.files / "restless.py").write_text(FAMILY)
+    kind = {"kind": write_kind("executable", "python-program"), "location": f"{told.files_url}/restless.py"}
+    request = {"executable": {**kind, "arguments": [mark]}}
+    offer = next(one for one in told.ask(request)["offers"] if facility_of(one) == FAR)
+    url = offer["meta"]["url"]
+    told.set_phase(url, "ACCEPTED")
+    told.follow(url, lambda found: found["phase"] == "RUNNING")
+    wait_until(lambda: len(sleepers(mark)) == 2)
+    told.kill_workers()
+    wait_until(lambda: told.attempt(offer) == 2)
+    told.follow(url, lambda found: found["phase"] == "RUNNING")
+    wait_until(lambda: len(sleepers(mark)) == 2)
+    assert told.set_phase(url, "CANCELLED")["phase"] == "CANCELLED"
+    wait_until(lambda: sleepers(mark) == [])

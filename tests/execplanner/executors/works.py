@@ -34,10 +34,15 @@ def program(folder: Path, text: str, *arguments: str, **more: Any) -> Work:
 
 def notebook(folder: Path, code: str = "print(1)", **more: Any) -> Work:
     """Return a work that is a notebook of one cell."""
+    source = folder / "sky.ipynb"
+    source.write_bytes(notebook_of(code))
+    mounts = (Mount(path="/code/sky.ipynb", source=source), *more.pop("mounts", ()))
+    return work(folder, "jupyter-notebook", {"location": "/code/sky.ipynb"}, mounts=mounts, **more)
+
+
+def notebook_of(code: str) -> bytes:
+    """Return a notebook of one cell."""
     cell = {"cell_type": "code", "source": code, "metadata": {}, "outputs": [], "execution_count": None, "id": "one"}
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": [cell]}
-    source = folder / "sky.ipynb"
-    source.write_bytes(orjson.dumps(content))
-    mounts = (Mount(path="/code/sky.ipynb", source=source), *more.pop("mounts", ()))
-    return work(folder, "jupyter-notebook", {"location": "/code/sky.ipynb"}, mounts=mounts, **more)
+    return orjson.dumps(content)

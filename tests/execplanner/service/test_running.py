@@ -15,7 +15,7 @@ from execplanner.core.phases import Event, Phase
 from execplanner.joblist import job_id
 from execplanner.jobs import run_with
 from execplanner.keeping import Change
-from execplanner.ports import Executor, ExecutorOpener, Step
+from execplanner.ports import Executor, ExecutorOpener, Step, Work
 from execplanner.store import SqlKeeper
 from penstock.auth.principal import ANONYMOUS, Principal
 from penstock.dali.errors import ServiceError, UsageError
@@ -106,6 +106,27 @@ async def test_a_run_that_was_killed_is_taken_up_by_the_next(tmp_path: Path) -> 
         assert len(executor.works) == 1
         assert again.results["stdout"].content == b"this is stdout\n"
         assert again.results["plot.png"].content == b"a plot"
+
+
+class NeverAnswers(MemoryExecutor):
+    """Starts a work, and its answer does not come: whoever asked can only be killed."""
+
+    async def start(self, work: Work) -> str:
+        await super().start(work)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_what_was_started_by_a_run_that_was_killed_before_the_answer_is_stopped_with_the_session(
+    tmp_path: Path,
+) -> None:
+    executor = NeverAnswers()
+    async with serving(tmp_path, executor=executor, tend_every_s=0.05) as site:
+        session = (await site.ask())["offers"][0]["meta"]["uuid"]
+        await site.set_phase(session, "ACCEPTED")
+        await eventually(lambda: session in executor.works)
+        await site.set_phase(session, "CANCELLED")
+        await eventually(lambda: executor.stopped == {f"memory:{session}"} and "release" in executor.calls)
 
 
 async def test_a_session_that_was_cancelled_meanwhile_is_not_taken_up(tmp_path: Path) -> None:
