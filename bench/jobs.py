@@ -29,7 +29,7 @@ from rich.table import Table
 
 from bench.service import bare
 from bench.waiters import allow_many_files
-from penstock.db import Database
+from penstock.db import Database, Dialect
 from penstock.migrations import upgrade
 from tests.support.postgres import fresh_database
 from tests.support.server import Server, environment, serve
@@ -213,11 +213,6 @@ async def fill(url: str, count: int) -> None:
     db = Database(url)
     await upgrade(db, {"uws": "uws.migrations"})
     job = Tables.of(db.dialect).job
-    numbers = (
-        "generate_series(1, :count) AS n"
-        if db.dialect == "postgresql"
-        else ("(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < :count) SELECT n FROM s)")
-    )
     time_part = new_job_id(CREATED, bytes(10))[:10]
     number = "lpad(CAST(n AS text), 16, '0')" if db.dialect == "postgresql" else "printf('%016d', n)"
     statement = f"""
@@ -227,13 +222,20 @@ async def fill(url: str, count: int) -> None:
             CASE WHEN n % 100 = 1 THEN 'PENDING' WHEN n % 20 = 2 THEN 'ABORTED' WHEN n % 20 = 4 THEN 'ARCHIVED'
                 WHEN n % 10 = 6 THEN 'ERROR' ELSE 'COMPLETED' END,
             1, 1, CASE n % 2 WHEN 1 THEN 'user' || (n % 1000) END, '2026-06-01T00:00:00.000Z', 3600, '{{}}'
-        FROM {numbers}"""
+        FROM {series(db.dialect)}"""
     async with db.write() as connection:
         await connection.execute(sa.text(statement), {"count": count})
     if db.dialect == "postgresql":
         async with db.engine.connect() as connection:
             await (await connection.execution_options(isolation_level="AUTOCOMMIT")).exec_driver_sql("VACUUM ANALYZE")
     await db.close()
+
+
+def series(dialect: Dialect) -> str:
+    """Return what in SQL is the numbers `n` from 1 to the value `:count`."""
+    if dialect == "postgresql":
+        return "generate_series(1, CAST(:count AS bigint)) AS n"
+    return "(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < :count) SELECT n FROM s)"
 
 
 def new_table(title: str, *headings: str) -> Table:

@@ -103,13 +103,14 @@ class Offer:
 class Holding:
     """A set of offers to be kept: as many as there is still room for, at least one unless there are none.
 
-    `most_open` is how many offers of the owner may be open at once.
+    `most_open` is how many offers of the owner may be open at once. With `whole` it is all of them or nothing.
     """
 
     offerset: OfferSet
     offers: Sequence[Offer] = ()
     creation: Creation | None = None
     most_open: int | None = None
+    whole: bool = False
     now: int = 0
 
 

@@ -15,7 +15,7 @@ from alembic import op
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Connection, text
+from sqlalchemy import Column, Connection, TextClause, text
 from sqlalchemy.schema import SchemaItem
 
 from penstock.db import Database, Dialect, Namespace, physical_name
@@ -55,7 +55,13 @@ def drop_table(ns: Namespace, name: str) -> None:
 
 
 def create_index(
-    ns: Namespace, index: str, table: str, columns: Sequence[str], *, unique: bool = False, where: str | None = None
+    ns: Namespace,
+    index: str,
+    table: str,
+    columns: Sequence[str | TextClause],
+    *,
+    unique: bool = False,
+    where: str | None = None,
 ) -> None:
     """Create an index; SQLite wants index names unique in the database, so they begin with the namespace."""
     schema, physical = physical_name(ns.dialect, ns.schema, table)

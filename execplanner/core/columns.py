@@ -2,7 +2,7 @@
 
 What many facilities have in common (policies, groups, storage sites, cost tables) is judged once for all that share it.
 The order is lexicographic: by the first criterion of the ranking, where that is about the same by the second,
-and so on; what differs by less than a part in two thousand is about the same, and then the facility's place in the list
+and so on; what differs by less than a part in a thousand is about the same, and then the facility's place in the list
 decides. So the order can be explained by what offers show.
 """
 
@@ -30,7 +30,7 @@ Mask = npt.NDArray[np.bool_]
 Column = npt.NDArray[Any]
 _UNLIMITED = np.iinfo(np.int64).max
 _STEPS = 2**15 - 1
-_PER_FOLD = 2000.0
+_BITS_OF_ONE = 0x3FF << 52
 _FIRST = 16
 _NO_TRANSFER = Transfer()
 
@@ -66,9 +66,10 @@ def read_ranking(text: str | None) -> tuple[Criterion, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """The outcome: which facilities take the request (`accepts`), and the transfer to each."""
+    """The outcome: which facilities take the request (`accepts`, by number `chosen`), and the transfer to each."""
 
     accepts: Mask
+    chosen: Column
     stage: npt.NDArray[np.int8]
     transfer: Callable[[int], Transfer]
     bytes_to_move: Column
@@ -84,10 +85,12 @@ class Match:
             Criterion.COST: self.cost,
             Criterion.CARBON: self.carbon,
         }
-        [chosen] = np.nonzero(self.accepts)
+        chosen = self.chosen
         key = np.zeros(len(chosen), dtype=np.int64)
         for criterion in ranking:
-            key = (key << 15) | _steps(columns[criterion][chosen])
+            column = columns[criterion]
+            if column.min() < column.max():  # else it decides nothing
+                key = (key << 15) | _steps(column[chosen])
         if len(chosen) > 4 * _FIRST:
             # argpartition leaves equal keys in any order: the place in the list makes all keys different.
             border = np.partition(key, _FIRST)[_FIRST]
@@ -100,9 +103,12 @@ class Match:
 
 
 def _steps(values: Column) -> Column:
-    """Return values as whole numbers of 15 bits, in steps that grow with the value."""
-    folds = np.log1p(np.maximum(values.astype(np.float64), 0.0)) * _PER_FOLD / 4
-    return np.minimum(folds, _STEPS).astype(np.int64)
+    """Return values as whole numbers of 15 bits, in steps that grow with the value.
+
+    They are the first bits of 1 + value as IEEE 754 writes it: 6 of the exponent, 9 of the fraction.
+    """
+    bits = (np.maximum(values, 0.0) + 1.0).view(np.int64) - _BITS_OF_ONE
+    return np.minimum(bits >> 43, _STEPS)
 
 
 class FacilityTable:
@@ -155,8 +161,10 @@ class FacilityTable:
         costs = self._quotes(ask, transfers)
         for number, turned in enumerate(self._turned(ask, caller, transfers, costs)):
             stage[turned & (stage < 0)] = number
+        accepts = stage < 0
         return Match(
-            accepts=stage < 0,
+            accepts=accepts,
+            chosen=np.flatnonzero(accepts),
             stage=stage,
             transfer=lambda n: transfers[self._ways.of[n]],
             bytes_to_move=moved,

@@ -167,8 +167,8 @@ class Broker:
                 return await self.offerset(_same(known, creation), caller)
         ask = read_ask(asked.document, self.clock(), self._limits.defaults)
         offerset_id = new_id(self.now(), self._random(RANDOM_BYTES))
-        for _ in range(_TRIES):
-            plan = await self._plan(ask, asked, caller, further)
+        for number in range(_TRIES):
+            plan = await self._plan(ask, asked, caller, further, unseen=number == 0 and further is None)
             offerset = self._offerset(plan, ask, asked, caller, offerset_id)
             held = await self._hold(plan, offerset, creation, caller)
             if held.known is not None and creation is not None:
@@ -190,13 +190,13 @@ class Broker:
             return tuple(_read_back(message) for message in offerset.messages)
         return await self._accept(sessions[0], caller, None)
 
-    async def _plan(self, ask: Ask, asked: Asked, caller: Principal, further: Further | None) -> Plan:
+    async def _plan(self, ask: Ask, asked: Asked, caller: Principal, further: Further | None, *, unseen: bool) -> Plan:
         said = (*asked.warnings, *ask.messages)
         if ask.reasons:
             return Plan(messages=said)
         others = asyncio.ensure_future(further(ask, asked, caller)) if further is not None else None
         try:
-            plan = await self.planner.plan(ask, caller, asked.wish)
+            plan = await self.planner.plan(ask, caller, asked.wish, unseen=unseen)
         except BaseException:
             if others is not None:
                 others.cancel()
@@ -226,6 +226,7 @@ class Broker:
             offers=offers,
             creation=None if creation is None else replace(creation, id=offerset.id),
             most_open=self._most_open(caller) if offers else None,
+            whole=plan.unseen,
             now=self.now(),
         )
         return await self.keeper.hold(holding)

@@ -3,13 +3,16 @@
 Facilities are asked in the order of the ranking, some at a time and more each time, until there are enough offers.
 First it is seen whether they have room at once; only those that do not are searched for a later time. Nothing is
 reserved here.
+
+Most requests find room at once at the best facilities, and whether they do is seen anyway when the offers are written.
+So a plan may be made `unseen`, without looking at what is reserved; it holds if all its offers can be kept.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -27,6 +30,7 @@ from execplanner.core.stages import quote
 from execplanner.core.times import to_ms
 from execplanner.keeping import Keeper, Offer, Reservation, Session
 from execplanner.ports import Estimate
+from execplanner.service.hints import Hints
 from execplanner.service.locating import Locator
 from execplanner.service.workshop import Workshop
 from penstock.auth.principal import Principal
@@ -35,7 +39,6 @@ from penstock.dali.errors import ServiceError
 
 _ROUNDS = (8, 32, 128, 512, 2048)
 _MOST_REASONS = 20
-_HINT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +53,14 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Offers, the best first, and what there is to say of the request."""
+    """Offers, the best first, and what there is to say of the request.
+
+    It is `unseen` if nobody looked whether there is room.
+    """
 
     offers: tuple[Offer, ...] = ()
     messages: tuple[Message, ...] = ()
+    unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,17 +82,6 @@ class _Slot:
     candidate: _Candidate
     start: int
     used: Amounts
-
-
-@dataclass(slots=True)
-class _Hints:
-    """Facilities that had no room a moment ago: they are asked later, until that is forgotten.
-
-    Only the order depends on it. The column holds seconds from the present by which the start was late.
-    """
-
-    late_s: Column
-    since: float = field(default=0.0)
 
 
 class Planner:
@@ -124,28 +120,41 @@ class Planner:
         self.clock = clock
         self.random = random
         self._sites: tuple[FacilityTable, frozenset[str]] | None = None
-        self._hints: _Hints | None = None
+        self._hints = Hints(clock, lambda: len(table().facilities))
 
-    async def plan(self, ask: Ask, caller: Principal, wish: Wish) -> Plan:
-        """Return offers for a request that has no reasons against it."""
+    async def plan(self, ask: Ask, caller: Principal, wish: Wish, *, unseen: bool = False) -> Plan:
+        """Return offers for a request that has no reasons against it; `unseen` allows a plan that may not hold."""
         table = self.table()
         locality = await self._locator.locate(ask.sources, caller, self._known_sites(table))
         if any(message.level == "ERROR" for message in locality.messages):
             return Plan(messages=locality.messages)
         match = table.match(ask, caller, locality)
         messages = [*locality.messages, *_capped(ask, table, match)]
-        slots, late = await self._search(table, match, ask, caller, wish)
+        slots = await self._unseen(table, match, ask, caller, wish) if unseen else []
+        late: list[Message] = []
+        if not slots:
+            unseen = False
+            slots, late = await self._search(table, match, ask, caller, wish)
         if not slots:
             refused = table.refusals(ask, caller, match, _MOST_REASONS)
             told = [_at(facility, one) for facility, refusal in refused for one in refusal.messages]
             return Plan(messages=(*messages, *late, *told))
         offers = tuple(self._offer(slot, ask, caller, wish) for slot in _best(slots, match, wish))
-        return Plan(offers=offers, messages=(*messages, *(warned(one) for one in late)))
+        return Plan(offers=offers, messages=(*messages, *(warned(one) for one in late)), unseen=unseen)
 
     def _known_sites(self, table: FacilityTable) -> frozenset[str]:
         if self._sites is None or self._sites[0] is not table:
             self._sites = (table, site_names(table.facilities))
         return self._sites[1]
+
+    async def _unseen(self, table: FacilityTable, match: Match, ask: Ask, caller: Principal, wish: Wish) -> list[_Slot]:
+        """Return the slots at once of the first facilities, nothing if too few of them may have room."""
+        order = match.order(self._rough_starts(table, match, ask), wish.ranking)
+        late = self._hints.late_s() if self._is_soon(ask) else None
+        numbers = [number for number in islice(order, _ROUNDS[0]) if late is None or not late[number]]
+        found = await self._candidates(table, numbers, match, ask, caller)
+        slots = _open([one for one in found if isinstance(one, _Candidate)], ask, {})
+        return slots if len(slots) >= min(wish.most, len(match.chosen)) else []
 
     async def _search(
         self, table: FacilityTable, match: Match, ask: Ask, caller: Principal, wish: Wish
@@ -157,58 +166,53 @@ class Planner:
             numbers = list(islice(order, size))
             if not numbers or len(slots) >= wish.most:
                 break
-            found = await asyncio.gather(*(self._candidate(table, n, match, ask, caller) for n in numbers))
+            found = await self._candidates(table, numbers, match, ask, caller)
             candidates = [one for one in found if isinstance(one, _Candidate)]
             messages += [one for one in found if isinstance(one, Message)]
             slots += await self._slots(candidates, ask, messages, enough=wish.most - len(slots))
         return slots, messages[:_MOST_REASONS]
 
     def _rough_starts(self, table: FacilityTable, match: Match, ask: Ask) -> Column:
-        now = self.clock().timestamp()
-        ahead = max(0.0, ask.earliest.timestamp() - now)
-        starts: Column = np.maximum(match.seconds + table.startup, ahead)
-        hints = self._hints
-        if hints is not None and len(hints.late_s) == len(starts) and now - hints.since < _HINT_S:
-            starts = starts + hints.late_s
-        return starts
+        ahead_s = max(0.0, (ask.earliest - self.clock()).total_seconds())
+        starts: Column = np.maximum(match.seconds + table.startup, ahead_s)
+        return starts + self._hints.late_s() if self._is_soon(ask) else starts
 
-    def _note(self, number: int, late_s: float) -> None:
-        """Remember that a facility has no room now."""
-        now, size = self.clock().timestamp(), len(self.table().facilities)
-        if self._hints is None or now - self._hints.since > _HINT_S or len(self._hints.late_s) != size:
-            self._hints = _Hints(np.zeros(size), now)
-        self._hints.late_s[number] = late_s
+    def _is_soon(self, ask: Ask) -> bool:
+        """Tell whether a session may start at once: only of that there are hints."""
+        return ask.earliest <= self.clock() + timedelta(seconds=1)
 
-    async def _candidate(
-        self, table: FacilityTable, number: int, match: Match, ask: Ask, caller: Principal
-    ) -> _Candidate | Message:
-        facility, transfer = table.facilities[number], match.transfer(number)
+    async def _candidates(
+        self, table: FacilityTable, numbers: Sequence[int], match: Match, ask: Ask, caller: Principal
+    ) -> list[_Candidate | Message]:
+        """Return for each facility from when on it could take the request, or why it cannot."""
         now = self.clock()
-        ready = now + timedelta(seconds=transfer.seconds + facility.capacity.startup_s)
-        try:
-            estimate = await self._workshop.estimate(facility, ask, max(ready, ask.earliest), caller)
-        except ServiceError as error:
-            return _at(facility, reason(Urn.NOT_SUPPORTED, "${why}", "", why=error.message))
-        prepare_s = transfer.seconds + estimate.preparing_s
-        earliest = max(estimate.start, ask.earliest, ready, now + timedelta(seconds=prepare_s))
-        if earliest > ask.latest and not _at_once(ask, earliest, now):
-            text = "The session could start at ${start}, later than asked for."
-            place = "/schedule/requested/start"
-            return _at(facility, reason(Urn.RESOURCE_LIMIT, text, place, start=earliest.isoformat()))
-        length = round((ask.duration_s + RELEASING_S) * 1000)
-        wanted = Wanted(
-            amounts=ask.need, earliest=to_ms(earliest), latest=max(to_ms(ask.latest), to_ms(earliest)), length=length
+        found: list[_Candidate | Message] = []
+        places = [(table.facilities[n], max(_ready(table, n, match, now), ask.earliest)) for n in numbers]
+        for number, estimate in zip(numbers, await self._estimates(places, ask, caller), strict=True):
+            if isinstance(estimate, ServiceError):
+                found.append(
+                    _at(table.facilities[number], reason(Urn.NOT_SUPPORTED, "${why}", "", why=estimate.message))
+                )
+            else:
+                found.append(_candidate(table, number, match, ask, estimate, now))
+        return found
+
+    async def _estimates(
+        self, places: Sequence[tuple[Facility, datetime]], ask: Ask, caller: Principal
+    ) -> list[Estimate | ServiceError]:
+        """Return what facilities expect, or why they cannot be asked; those that must be asked are so all at once."""
+
+        async def told(facility: Facility, earliest: datetime) -> Estimate | ServiceError:
+            try:
+                return await self._workshop.estimate(facility, ask, earliest, caller)
+            except ServiceError as error:
+                return error
+
+        known = [self._workshop.known(facility, ask, earliest) for facility, earliest in places]
+        asked = iter(
+            await asyncio.gather(*(told(*place) for place, one in zip(places, known, strict=True) if one is None))
         )
-        return _Candidate(
-            facility=facility,
-            number=number,
-            transfer=transfer,
-            estimate=estimate,
-            prepare_s=prepare_s,
-            wanted=wanted,
-            room=table.room(number),
-            limits=table.limits[number],
-        )
+        return [next(asked) if one is None else one for one in known]
 
     async def _slots(
         self, candidates: Sequence[_Candidate], ask: Ask, messages: list[Message], *, enough: int
@@ -216,15 +220,19 @@ class Planner:
         if not candidates:
             return []
         found = await self._at_once(candidates, ask)
-        if len(found) >= enough:
-            return found
         at_once = {slot.candidate.number for slot in found}
         later = [one for one in candidates if one.number not in at_once]
+        if self._is_soon(ask):
+            for one in later:
+                self._hints.note(one.number)
+        if len(found) >= enough:
+            return found
         taken = await self._reserved(later)
         for one in later:
             rows = taken.get(one.facility.id, NOTHING)
             start = earliest_start(rows, one.room, one.wanted)
-            self._note(one.number, (FOREVER if start is None else start - one.wanted.earliest) / 1000)
+            if self._is_soon(ask):
+                self._hints.note(one.number, (FOREVER if start is None else start - one.wanted.earliest) / 1000)
             if start is not None:
                 found.append(_Slot(candidate=one, start=start, used=peak(rows, start, start + one.wanted.length)))
             else:
@@ -237,13 +245,7 @@ class Planner:
         begins = min(one.wanted.earliest for one in candidates)
         ends = max(one.wanted.earliest + one.wanted.length for one in candidates)
         names = [one.facility.id for one in candidates]
-        totals = await self.keeper.totals(names, begins, ends, to_ms(self.clock()))
-        found = []
-        for one in candidates:
-            used, start = totals.get(one.facility.id, Amounts()), one.wanted.earliest
-            if within(used, _limited(ask, one), one.room) and is_open(one.room, start, start + one.wanted.length):
-                found.append(_Slot(candidate=one, start=start, used=used))
-        return found
+        return _open(candidates, ask, await self.keeper.totals(names, begins, ends, to_ms(self.clock())))
 
     async def _reserved(self, candidates: Sequence[_Candidate]) -> Mapping[str, Rows]:
         if not candidates:
@@ -297,9 +299,51 @@ def _sizes() -> Iterator[int]:
         yield _ROUNDS[-1]
 
 
+def _ready(table: FacilityTable, number: int, match: Match, now: datetime) -> datetime:
+    """Return when a facility has the data of a request and has started."""
+    startup_s = table.facilities[number].capacity.startup_s
+    return now + timedelta(seconds=match.transfer(number).seconds + startup_s)
+
+
+def _candidate(
+    table: FacilityTable, number: int, match: Match, ask: Ask, estimate: Estimate, now: datetime
+) -> _Candidate | Message:
+    facility, transfer, ready = table.facilities[number], match.transfer(number), _ready(table, number, match, now)
+    prepare_s = transfer.seconds + estimate.preparing_s
+    earliest = max(estimate.start, ask.earliest, ready, now + timedelta(seconds=prepare_s))
+    if earliest > ask.latest and not _at_once(ask, earliest, now):
+        text = "The session could start at ${start}, later than asked for."
+        place = "/schedule/requested/start"
+        return _at(facility, reason(Urn.RESOURCE_LIMIT, text, place, start=earliest.isoformat()))
+    length = round((ask.duration_s + RELEASING_S) * 1000)
+    wanted = Wanted(
+        amounts=ask.need, earliest=to_ms(earliest), latest=max(to_ms(ask.latest), to_ms(earliest)), length=length
+    )
+    return _Candidate(
+        facility=facility,
+        number=number,
+        transfer=transfer,
+        estimate=estimate,
+        prepare_s=prepare_s,
+        wanted=wanted,
+        room=table.room(number),
+        limits=table.limits[number],
+    )
+
+
 def _at_once(ask: Ask, earliest: datetime, now: datetime) -> bool:
     """Tell whether a session is wanted now and can have it within a second: time passes while we look."""
     return ask.latest >= now - timedelta(seconds=1) and earliest <= now + timedelta(seconds=1)
+
+
+def _open(candidates: Sequence[_Candidate], ask: Ask, totals: Mapping[str, Amounts]) -> list[_Slot]:
+    """Return the slots of those who have room for all that is wished beside all that is held."""
+    found = []
+    for one in candidates:
+        used, start = totals.get(one.facility.id, Amounts()), one.wanted.earliest
+        if within(used, _limited(ask, one), one.room) and is_open(one.room, start, start + one.wanted.length):
+            found.append(_Slot(candidate=one, start=start, used=used))
+    return found
 
 
 def _limited(ask: Ask, one: _Candidate) -> Amounts:
@@ -348,7 +392,7 @@ def _best(slots: Sequence[_Slot], match: Match, wish: Wish) -> list[_Slot]:
 
 def _capped(ask: Ask, table: FacilityTable, match: Match) -> list[Message]:
     """Return warnings for wishes that no facility can fulfil, though it takes the request."""
-    chosen = np.nonzero(match.accepts)[0]
+    chosen = match.chosen
     if not len(chosen) or ask.wish == ask.need:
         return []
     limits = [table.limits[int(number)] for number in chosen[:_MOST_REASONS]]

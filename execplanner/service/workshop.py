@@ -87,22 +87,28 @@ class Workshop:
                     raise ServiceUnavailable(f"The executor {choice.plugin!r} cannot be used.") from error
         return self._open[key]
 
+    def known(self, facility: Facility, ask: Ask, earliest: datetime) -> Estimate | None:
+        """Return when a facility would start a session, None if it must be asked; what it told is kept for seconds."""
+        choice = facility.executor_for(ask.kind)
+        if choice is None or not choice.estimates:
+            return Estimate(start=earliest)
+        kept = self._estimates.get(_question(choice, facility, ask))
+        if kept is None or self._resources.clock() - kept.time >= _KEPT or kept.earliest > earliest:
+            return None
+        return replace(kept.estimate, start=max(kept.estimate.start, earliest))
+
     async def estimate(self, facility: Facility, ask: Ask, earliest: datetime, caller: Principal) -> Estimate:
-        """Return when a facility would start a session; what was told in the last seconds is not asked for again.
+        """Ask a facility when it would start a session, unless that is known.
 
         Raises
         ------
         ServiceError
             The facility does not answer in time, or does not take the work.
         """
-        choice = facility.executor_for(ask.kind)
-        if choice is None or not choice.estimates:
-            return Estimate(start=earliest)
+        known, choice = self.known(facility, ask, earliest), facility.executor_for(ask.kind)
+        if known is not None or choice is None:
+            return known or Estimate(start=earliest)
         now = self._resources.clock()
-        key = (_key(choice), facility.id, ask.kind, ask.need, ask.duration_s, _what(ask))
-        kept = self._estimates.get(key)
-        if kept is not None and now - kept.time < _KEPT and kept.earliest <= earliest:
-            return replace(kept.estimate, start=max(kept.estimate.start, earliest))
         executor = await self.executor(choice)
         work = work_of(ask, caller, self._resources.settings.data_dir)
         try:
@@ -112,7 +118,7 @@ class Workshop:
             raise ServiceUnavailable("The facility does not answer.") from error
         if len(self._estimates) >= _MOST_KEPT:
             self._estimates.clear()
-        self._estimates[key] = _Kept(time=now, earliest=earliest, estimate=found)
+        self._estimates[_question(choice, facility, ask)] = _Kept(time=now, earliest=earliest, estimate=found)
         return found
 
     async def tidy(self, choice: ExecutorChoice, handle: str) -> None:
@@ -143,6 +149,11 @@ def work_of(ask: Ask, caller: Principal, folder: Path, session_id: str = _NOBODY
         owner=caller,
         name=ask.name,
     )
+
+
+def _question(choice: ExecutorChoice, facility: Facility, ask: Ask) -> tuple[object, ...]:
+    """Return what tells questions for estimates from each other."""
+    return _key(choice), facility.id, ask.kind, ask.need, ask.duration_s, _what(ask)
 
 
 def _key(choice: ExecutorChoice) -> str:

@@ -82,7 +82,7 @@ class SqlKeeper:
             if row["offers"] + len(holding.offers) > holding.most_open:
                 return Held(kept=False, over_cap=True)
         fitting, full = yield from self._fitting(holding.offers, now)
-        if holding.offers and not fitting:
+        if holding.offers and (not fitting or (holding.whole and full)):
             return Held(kept=False, full=full)
         if creation is not None and not (yield from one(self._do.remember, creation_row(creation))):
             [row] = yield from one(self._do.creation, {"of_key": creation.key})
@@ -100,9 +100,7 @@ class SqlKeeper:
         names = sorted({offer.session.facility for offer in local})
         if not names:
             return list(offers), ()
-        if self._do.lock_facility is not None:
-            for name in names:
-                yield from one(self._do.lock_facility, {"of_name": name})
+        yield from self._lock_facilities(names)
         yield from one(self._do.drop_expired, {"facilities": self._names(names), "now": now})
         begins = min(offer.reservation.begins for offer in local if offer.reservation)
         ends = max(offer.reservation.ends for offer in local if offer.reservation)
@@ -111,6 +109,10 @@ class SqlKeeper:
         if _all_fit(local, totals):
             return list(offers), ()
         return _sorted_out(offers, taken_by_facility((yield from one(self._do.reserved, values))))
+
+    def _lock_facilities(self, names: Sequence[str]) -> Work[None]:
+        if self._do.lock_facilities is not None:
+            yield from one(self._do.lock_facilities, {"facilities": self._names(names)})
 
     def _lock_owner(self, owner: str | None) -> Work[None]:
         if self._do.lock_owner is not None:
@@ -176,8 +178,7 @@ class SqlKeeper:
 
     def _resize(self, session: Session, amounts: Amounts, room: Room, now: int) -> Work[Changed]:
         yield from one(self._do.lock_offerset, {"of_offerset": session.offerset_id})
-        if self._do.lock_facility is not None:
-            yield from one(self._do.lock_facility, {"of_name": session.facility})
+        yield from self._lock_facilities([session.facility])
         rows = yield from one(self._do.session, {"of_id": session.id})
         if not rows:
             return Changed(session=None)

@@ -50,7 +50,7 @@ class Statements:
     untidy: Statement
     forget: Statement
     facilities: Statement
-    lock_facility: Statement | None
+    lock_facilities: Statement | None
     lock_owner: Statement | None
 
     @classmethod
@@ -60,8 +60,8 @@ class Statements:
         t = Tables.of(dialect)
         clauses = {**_planning(t, dialect), **_changing(t), **_looking(t)}
         compiled: dict[str, Any] = {name: Statement.of(clause, dialect) for name, clause in clauses.items()}
-        for name, kind in (("lock_facility", _FACILITIES), ("lock_owner", _OWNERS)):
-            compiled[name] = Statement.of(_lock(kind), dialect) if dialect == "postgresql" else None
+        for name, clause in (("lock_facilities", _lock_facilities()), ("lock_owner", _lock_owner())):
+            compiled[name] = Statement.of(clause, dialect) if dialect == "postgresql" else None
         return cls(**compiled)
 
 
@@ -77,19 +77,49 @@ def among(column: sa.ColumnElement[str], name: str, dialect: Dialect) -> sa.Colu
     """Return the condition that a column is one of many texts: a list in PostgreSQL, JSON in SQLite."""
     if dialect == "postgresql":
         return column == sa.any_(sa.bindparam(name, type_=postgresql.ARRAY(sa.Text)))
-    given = sa.func.json_each(_text(name)).table_valued("value")
-    return column.in_(sa.select(given.c.value))
+    return column.in_(sa.select(_named(name, dialect).c.value))
 
 
-def _lock(kind: int) -> sa.Select[Any]:
-    return sa.select(sa.func.pg_advisory_xact_lock(sa.literal_column(str(kind)), sa.func.hashtext(_text("of_name"))))
+def _lock_owner() -> sa.Select[Any]:
+    return sa.select(sa.func.pg_advisory_xact_lock(sa.literal_column(str(_OWNERS)), sa.func.hashtext(_text("of_name"))))
+
+
+def _lock_facilities() -> sa.Select[Any]:
+    """Return the statement that takes the locks of facilities in the order of their keys: nobody waits in a ring."""
+    named = _named("facilities", "postgresql")
+    keys = sa.select(sa.func.hashtext(named.c.value).label("key")).order_by("key").subquery()
+    return sa.select(sa.func.pg_advisory_xact_lock(sa.literal_column(str(_FACILITIES)), keys.c.key))
+
+
+def _named(name: str, dialect: Dialect) -> sa.TableValuedAlias:
+    """Return many texts as a table with the column `value`: a list in PostgreSQL, JSON in SQLite."""
+    if dialect == "postgresql":
+        texts = sa.bindparam(name, type_=postgresql.ARRAY(sa.Text))
+        return sa.func.unnest(texts).table_valued(sa.column("value", sa.Text)).render_derived()
+    return sa.func.json_each(_text(name)).table_valued(sa.column("value", sa.Text))
+
+
+def _held(t: Tables, dialect: Dialect, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Return the query for what is held at `facilities` at any instant between `from` and `to`.
+
+    What began longer before than the longest reservation of the facility lasts has ended. So only reservations near the
+    interval are looked at, however many there are before and after it.
+    """
+    r, any_one = t.reservation.c, t.reservation.alias("any_one").c
+    named = _named("facilities", dialect)
+    lasts = any_one.ends - any_one.begins
+    longest = sa.select(lasts).where(any_one.facility == named.c.value).order_by(lasts.desc()).limit(1)
+    return (
+        sa.select(*columns)
+        .select_from(named.join(t.reservation, r.facility == named.c.value))
+        .where(r.begins > _number("from") - longest.scalar_subquery(), r.begins < _number("to"))
+        .where(r.ends > _number("from"), sa.or_(r.expires.is_(None), r.expires > _number("now")))
+    )
 
 
 def _planning(t: Tables, dialect: Dialect) -> dict[str, sa.ClauseElement]:
     r = t.reservation.c
-    valid = sa.or_(r.expires.is_(None), r.expires > _number("now"))
-    held = sa.select(r.facility, r.begins, r.ends, *(r[name] for name in AMOUNTS))
-    overlapping = (among(r.facility, "facilities", dialect), r.ends > _number("from"), r.begins < _number("to"))
+    rows = (r.facility, r.begins, r.ends, *(r[name] for name in AMOUNTS))
     expired = (
         sa.select(r.session_id)
         .where(among(r.facility, "facilities", dialect), r.expires <= _number("now"))
@@ -99,11 +129,10 @@ def _planning(t: Tables, dialect: Dialect) -> dict[str, sa.ClauseElement]:
     owner = sa.or_(r.owner == _text("of_owner"), sa.and_(r.owner.is_(None), _text("of_owner").is_(None)))
     some = sa.select(r.session_id).where(owner, r.expires > _number("now")).limit(_number("most")).subquery()
     sums = [sa.cast(sa.func.coalesce(sa.func.sum(r[name]), 0), sa.BigInteger).label(name) for name in AMOUNTS]
-    totals = sa.select(r.facility, *sums).where(*overlapping, valid).group_by(r.facility)
     return {
-        "totals": totals,
-        "reserved": held.where(*overlapping, valid),
-        "others": held.where(*overlapping, valid, r.session_id != _text("of_id")),
+        "totals": _held(t, dialect, r.facility, *sums).group_by(r.facility),
+        "reserved": _held(t, dialect, *rows),
+        "others": _held(t, dialect, *rows).where(r.session_id != _text("of_id")),
         "drop_expired": sa.delete(t.reservation).where(r.session_id.in_(expired.scalar_subquery())),
         "add_offerset": sa.insert(t.offerset),
         "add_session": sa.insert(t.session),
