@@ -31,7 +31,7 @@ async def stream(
 
     The first chunk is drawn before anything is sent, so an error up to there becomes an ordinary error response.
     An error after it cuts the connection. An answer of one chunk goes out with its Content-Length.
-    The next chunk is drawn only when the client has taken the one before. When the client leaves, the host cancels
+    One chunk is drawn while the client takes the one before, and no more. When the client leaves, the host cancels
     the handler (``handler_cancellation=True``) and the iterator is closed at once, so that the query behind it ends.
 
     Parameters
@@ -107,13 +107,16 @@ async def _pump(
     try:
         chunk = await coming
         while chunk is not None:
+            coming = asyncio.ensure_future(_next(chunks))
             await response.write(chunk)
-            chunk = await _next(chunks)
+            chunk = await coming
     except Exception as error:  # the edge: the status line is out, cutting the connection is all that is left
         if client_left(request):
             raise ConnectionResetError("the client left") from error
         _log.exception("stream_broken", path=request.rel_url.raw_path)
         raise cut_connection(request, "the answer broke off") from error
+    finally:
+        await _give_up(coming)
 
 
 def disposition(filename: str) -> str:
@@ -124,8 +127,12 @@ def disposition(filename: str) -> str:
 
 async def _close(chunks: AsyncIterator[bytes], coming: asyncio.Future[bytes | None] | None) -> None:
     if coming is not None:
-        coming.cancel()
-        await asyncio.gather(coming, return_exceptions=True)
+        await _give_up(coming)
     aclose = getattr(chunks, "aclose", None)
     if aclose is not None:
         await aclose()
+
+
+async def _give_up(coming: asyncio.Future[bytes | None]) -> None:
+    coming.cancel()
+    await asyncio.gather(coming, return_exceptions=True)

@@ -21,8 +21,7 @@ from penstock.votable.model import Field
 from tap_proxy.ports import Part
 
 FIRST_BYTES = 1 << 15
-MOST_BYTES = 1 << 21
-_CHUNKS = 16
+MOST_BYTES = 1 << 20
 _GROWTH = 4
 _QUOTED_OR_PARAMETER = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([0-9]+)""")
 
@@ -85,7 +84,7 @@ async def copied(connection: asyncpg.Connection, sql: str, fields: tuple[Field, 
     copying = asyncio.create_task(_copy(connection, sql, pipe))
     try:
         while not ended:
-            rows, ended = await pipe.gather(wanted)
+            rows, ended = await pipe.take(wanted)
             if ended:
                 await copying
             first = wanted == FIRST_BYTES
@@ -97,29 +96,36 @@ async def copied(connection: asyncpg.Connection, sql: str, fields: tuple[Field, 
 
 
 class _Pipe:
-    """Holds some chunks between who fetches them and who reads them."""
+    """Holds the next rows, so that the server goes on while the last ones are read; who takes them waits but once."""
 
     def __init__(self) -> None:
-        self._room = asyncio.Semaphore(_CHUNKS)
-        self._chunks = asyncio.Queue[bytes | None]()
+        self._chunks: list[bytes] = []
+        self._size = self._wanted = 0
+        self._ended = False
+        self._enough, self._room = asyncio.Event(), asyncio.Event()
 
     async def put(self, chunk: bytes) -> None:
-        await self._room.acquire()
-        self._chunks.put_nowait(chunk)
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        if self._size >= self._wanted:
+            self._enough.set()
+        if self._size >= MOST_BYTES:
+            self._room.clear()
+            await self._room.wait()
 
     def end(self) -> None:
-        self._chunks.put_nowait(None)
+        self._ended = True
+        self._enough.set()
 
-    async def gather(self, wanted: int) -> tuple[bytes, bool]:
-        """Return about `wanted` bytes, fewer only at the end, and whether this is the end."""
-        taken: list[bytes] = []
-        while sum(map(len, taken)) < wanted:
-            chunk = await self._chunks.get()
-            if chunk is None:
-                return b"".join(taken), True
-            self._room.release()
-            taken.append(chunk)
-        return b"".join(taken), False
+    async def take(self, wanted: int) -> tuple[bytes, bool]:
+        """Return all there is when it is at least `wanted` bytes or this is the end, and whether it is."""
+        self._wanted = wanted
+        if self._size < wanted and not self._ended:
+            self._enough.clear()
+            await self._enough.wait()
+        taken, self._chunks, self._size = self._chunks, [], 0
+        self._room.set()
+        return b"".join(taken), self._ended
 
 
 async def _copy(connection: asyncpg.Connection, sql: str, pipe: _Pipe) -> None:

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from penstock.dali.errors import UsageError
 from penstock.edge.streaming import stream
 from tests.penstock.edge.builders import Handler, serving
+from tests.uws.waiting import eventually
 
 
 class Source:
@@ -158,6 +159,21 @@ async def test_a_slow_client_holds_the_source_back_and_its_leaving_closes_it() -
             writer.transport.abort()
             await asyncio.wait_for(source.closed.wait(), 5)
     assert [line for line in lines if line["log_level"] == "error"] == []
+
+
+async def test_a_chunk_is_made_while_the_one_before_is_sent_and_no_more() -> None:
+    source = Source(10, chunk=b"x" * 32_000_000)  # more than the buffers of the system take
+    async with serving(source.handler()) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /s/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(33_000_000)
+        await eventually(lambda: source.drawn == 3)  # what the client has, what it is being sent, and the next
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        assert source.drawn == 3
+        writer.transport.abort()
+        await asyncio.wait_for(source.closed.wait(), 60)
 
 
 async def test_http_1_0_gets_the_body_until_the_connection_closes() -> None:

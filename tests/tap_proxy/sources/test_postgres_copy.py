@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 
 import asyncpg
 import pytest
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 from penstock.dali.errors import InternalError, UsageError
 from penstock.votable.model import Field
 from tap_proxy.ports import QueryTimeout
-from tap_proxy.sources.postgres_copy import readable_by_arrow, with_literals
+from tap_proxy.sources.postgres_copy import MOST_BYTES, copied, readable_by_arrow, with_literals
 from tests.tap_proxy.sources.builders import TEXT, N, postgres_source, rows_of, select
 
 DOUBLE = Field(name="d", datatype="double")
@@ -110,3 +113,40 @@ async def test_few_rows_come_by_one_statement_in_a_transaction_that_ends(postgre
         sql = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
         assert await watcher.fetchval(sql) == 0
     await watcher.close()
+
+
+class Copying:
+    """A connection whose server always has more rows, as fast as they are taken."""
+
+    chunk = b"12345\n" * 10_000
+
+    def __init__(self, chunks: int) -> None:
+        self.chunks = chunks
+        self.given = 0
+
+    async def copy_from_query(self, _sql: str, *, output: Callable[[bytes], Awaitable[None]], format: str) -> None:  # noqa: A002  # asyncpg's word
+        assert format == "csv"
+        for _ in range(self.chunks):
+            self.given += len(self.chunk)
+            await output(self.chunk)
+
+
+async def test_the_server_goes_on_while_rows_are_read_but_not_without_end() -> None:
+    server, rows = Copying(100), 0
+    async with aclosing(copied(server, "", (N,))) as parts:
+        rows += (await anext(parts)).rows.num_rows
+        taken = 6 * rows
+        for _ in range(1000):  # turns of the loop, more than the server could use
+            await asyncio.sleep(0)
+        assert MOST_BYTES <= server.given - taken < MOST_BYTES + 2 * len(server.chunk)
+        async for part in parts:
+            rows += part.rows.num_rows
+            assert part.rows.nbytes < 2 * MOST_BYTES
+    assert rows == 100 * 10_000
+
+
+async def test_rows_that_nobody_takes_any_more_are_not_fetched() -> None:
+    server = Copying(1_000_000)
+    async with aclosing(copied(server, "", (N,))) as parts:
+        await anext(parts)
+    assert server.given < 3 * MOST_BYTES
