@@ -7,13 +7,15 @@ hundred times slower, so it is for people who mend a document, not for checking 
 from __future__ import annotations
 
 from functools import cache
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-import xmlschema
 from lxml import etree
 
 from xsd.catalogue import SCHEMAS, Edition
 from xsd.validation import Finding, Unreadable, bare, driver, edition_of, prefixed
+
+if TYPE_CHECKING:
+    import xmlschema
 
 
 def explain(document: bytes | etree._Element, *, edition: Edition | None = None) -> list[Finding]:
@@ -36,6 +38,8 @@ def explain(document: bytes | etree._Element, *, edition: Edition | None = None)
 
 @cache
 def _compiled(edition: Edition) -> xmlschema.XMLSchema10:
+    import xmlschema  # here, because it takes a tenth of the time in which commands start, and few explain
+
     # lax: xmlschema takes some derivations of VOTable's and STC's types for illegal that libxml2 and Xerces accept
     return xmlschema.XMLSchema10(
         driver(edition).decode(), base_url=SCHEMAS.as_uri(), allow="local", validation="lax", defuse="always"
