@@ -39,7 +39,7 @@ _ENDPOINTS = (
 )
 
 
-_VOSI_TYPES = {"double": "real", "int": "integer"}  # (VODataService 1.2 s3.5.3)
+_VOSI_TYPES = {"double": "real", "int": "integer"}  # (VODataService 1.2 s3.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,7 +113,7 @@ class TapService:
     elsewhere
         Who answers queries on tables of other services, None where there are none.
     look_again
-        Takes note of tables that were published meanwhile, and tells whether there are any.
+        Takes note of tables that were published meanwhile.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class TapService:
         self.load_uploads = load_uploads
         self._links_url = links_url
         self.elsewhere: Elsewhere | None = None
-        self.look_again: Callable[[], Awaitable[bool]] = _nothing_new
+        self.look_again: Callable[[], Awaitable[None]] = _nothing_new
         self.compile_with(compile)
 
     def compile_with(self, compile: Compile) -> None:  # noqa: A002  # the word for it
@@ -200,10 +200,12 @@ class TapService:
         """Compile a short query; what it names may have been published a moment ago, and by another process."""
         if "tap_schema" in text.lower():
             await self.look_again()
+        translator = self._compile_cached
         try:
-            return self._compile_cached(text, maxrows)
+            return translator(text, maxrows)
         except UsageError:
-            if not await self.look_again():
+            await self.look_again()
+            if self._compile_cached is translator:  # somebody else may have looked just before
                 raise
         return self._compile_cached(text, maxrows)
 
@@ -257,8 +259,8 @@ class TapService:
                 yield piece
 
 
-async def _nothing_new() -> bool:
-    return False
+async def _nothing_new() -> None:
+    return
 
 
 class _Counter:

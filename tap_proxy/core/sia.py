@@ -19,7 +19,7 @@ from tap_proxy.core.request import RowLimits, TapQuery
 
 TABLE = "ivoa.obscore"
 KINDS = ("image", "cube")
-IMAGES = "dataproduct_type IN ('image', 'cube')"
+IMAGES = f"dataproduct_type IN {KINDS}"
 STATES = ("I", "Q", "U", "V", "RR", "LL", "RL", "LR", "XX", "YY", "XY", "YX", "POLI", "POLA")
 _OVERLAPS = {"BAND": ("em_min", "em_max"), "TIME": ("t_min", "t_max")}
 _WITHIN = {

@@ -103,8 +103,8 @@ def _indexes(dialect: Dialect, schema: str, staged: str, table: Table) -> list[s
 
     columns = index_columns(table)
     made = [f"CREATE INDEX {name()} ON {staged} ({', '.join(map(quoted, each))})" for each in columns]
-    position = position_of(table.columns)
-    if position is not None:
+    position, texts = position_of(table.columns), {one.name for one in table.columns if sql_type(one) == "TEXT"}
+    if position is not None and texts.isdisjoint(position):  # sexagesimal positions have the same UCDs
         made.append(index_statement(dialect, name(), staged, *map(quoted, position)))
     return made
 

@@ -88,19 +88,18 @@ class Mounts:
         """
         return self._federator.plan(text, uploads)
 
-    async def load(self) -> bool:
-        """Publish what is known by now of the upstreams and of added tables, and tell whether it is news."""
+    async def load(self) -> None:
+        """Publish what is known by now of the upstreams and of added tables, if that is news."""
         async with self._lock:
             versions = await self._store.versions() if self._settings.upstreams else {}
             own = await self._own.version()
             if (versions, own) == (self._seen, self._own_seen):
-                return False
+                return
             self._schemas = (*self._published, *schemas_of(await self._own.all()))
             self.service.source.offer(table_names(self._schemas))
             self._take(await self._federation_of(await self._store.all() if versions else {}))
             await publish(self._db, self.schemas)
             self._seen, self._own_seen = versions, own
-            return True
 
     async def keep_fresh(self, clock: Clock) -> None:
         """Ask the upstreams again and again, and publish what they, other processes or the operator have to tell."""

@@ -195,3 +195,14 @@ async def test_a_query_is_compiled_once() -> None:
     for _ in range(3):
         assert [piece async for piece in tap.answer(query, RUN)]
     assert seen == ["SELECT n"]
+
+
+async def test_a_table_that_somebody_else_took_note_of_meanwhile_is_found() -> None:
+    def outdated(_text: str, _maxrows: int, _uploads: object) -> Statement:
+        held.compile_with(compiled)  # as the task that looks for news does, between a failure and the look that follows
+        raise UsageError("There is no table stars.")
+
+    held = service(ScriptedSource([3]), outdated)
+    pairs = Parameters([("LANG", "ADQL"), ("QUERY", "SELECT n FROM stars")])
+    query = read_query(pairs, formats=TAP_FORMATS, limits=LIMITS)
+    assert count(b"".join([piece async for piece in held.answer(query, RUN)])) == 3

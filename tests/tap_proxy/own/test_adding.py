@@ -141,6 +141,14 @@ async def test_a_cone_on_an_added_table_goes_by_zones(site: Site, tmp_path: Path
     assert any("dec +" in one and ", ra, dec)" in one for one in made), made
 
 
+async def test_positions_that_are_text_are_taken_as_they_are(site: Site, tmp_path: Path) -> None:
+    fields = [pa.field(name, pa.string(), metadata={"ucd": f"pos.eq.{name}", "unit": ""}) for name in ("ra", "dec")]
+    path = tmp_path / "hours.parquet"
+    pa.parquet.write_table(pa.table([["12 30 49.4"], ["+12 23 28"]], schema=pa.schema(fields)), path)
+    await site.add(path)
+    assert await site.rows("SELECT ra, dec FROM own.hours") == [["12 30 49.4", "+12 23 28"]]
+
+
 async def test_a_removed_table_is_gone_and_its_name_is_free(site: Site, tmp_path: Path) -> None:
     await site.add(as_csv(tmp_path))
     query = "SELECT id FROM own.stars"
