@@ -44,10 +44,10 @@ def settings(rucio: Rucio) -> dict[str, str]:
     return own | {"PENSTOCK_LAKE": "rucio", "PENSTOCK_AUTHORITY": "lake.example", "PENSTOCK_RUCIO__TIMEOUT_S": "120"}
 
 
-def start(rucio: Rucio, data: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(rucio: Rucio, data: Path, *arguments: str, **own: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "penstock", "lake", *arguments, "--data", str(data), "--json"]
     return subprocess.Popen(
-        command, env=environment(**settings(rucio)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, env=environment(**settings(rucio) | own), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
@@ -79,7 +79,7 @@ def harvested(rucio: Rucio, tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tmp_path_factory.mktemp("harvested")
     process = start(rucio, data, "harvest", sample.SCOPE)
     try:
-        _await_some_files(data, process)
+        _await_files(data, process, 1)
     finally:
         process.kill()
         process.communicate()
@@ -90,12 +90,12 @@ def harvested(rucio: Rucio, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
-def _await_some_files(data: Path, process: subprocess.Popen[str]) -> None:
+def _await_files(data: Path, process: subprocess.Popen[str], number: int) -> None:
     end = time.monotonic() + PATIENCE_S
     while process.poll() is None:
         assert time.monotonic() < end
         with suppress(sqlite3.OperationalError):  # the database, or its tables, are being made
-            if count(data, "lake__files"):
+            if count(data, "lake__files") >= number:
                 return
         time.sleep(LOOK_EVERY_S)
 
@@ -187,6 +187,50 @@ def test_a_rucio_that_is_away_is_told_in_a_sentence(rucio: Rucio, tmp_path: Path
     assert done.returncode == 2
     assert "The data lake cannot be reached" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_harvest_for_ever_brings_what_comes_and_reports_what_rucio_could_not_be_asked_about(
+    rucio: Rucio, tmp_path: Path
+) -> None:
+    def add(*names: str) -> str:
+        files = [{"scope": "nights", "name": name, "bytes": 7, "adler32": "00000007"} for name in names]
+        return f"c.add_replicas('STFC_UK', {files})"
+
+    rucio_does(rucio, f"c.add_scope('root', 'nights')\n{add('a.fits', 'b1.fits')}")
+    pattern = {"PENSTOCK_RUCIO__NAME_PATTERN": "[a-z.]+"}
+    process = start(rucio, tmp_path, "harvest", "nights", "--every", "1", **pattern)
+    try:
+        _await_files(tmp_path, process, 1)
+        rucio_does(rucio, add("c.fits"))
+        _await_files(tmp_path, process, 2)
+        process.terminate()
+        process.communicate(timeout=PATIENCE_S)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 0
+    told = rows(tmp_path, "SELECT did, reason FROM lake__rejected WHERE column_name = 'obs_publisher_did'")
+    assert [tuple(row) for row in told] == [
+        ("nights:b1.fits", "rucio.scope_pattern or rucio.name_pattern does not fit")
+    ]
+
+
+def test_a_harvest_for_ever_survives_that_rucio_is_away(rucio: Rucio, tmp_path: Path) -> None:
+    away = {"PENSTOCK_RUCIO__URL": "http://127.0.0.1:9"}
+    process = start(rucio, tmp_path, "harvest", "nights", "--every", "1", **away)
+    try:
+        assert process.stderr
+        for _ in range(2):
+            line = process.stderr.readline()
+            while line and "The data lake cannot be reached. The next pass goes on." not in line:
+                line = process.stderr.readline()
+            assert line, "it has ended"
+        process.terminate()
+        process.communicate(timeout=PATIENCE_S)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 0
 
 
 def archive(rucio: Rucio) -> Path:
