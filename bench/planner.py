@@ -1,17 +1,18 @@
 """Offers over HTTP: by the number of facilities, of reservations, and of sessions that are history.
 
-``python -m bench planner [--sqlite] [--postgres] [--facilities=1,1000] [--reservations=0,100000] [--history=0]
-[--decide] [--accept] [--peers]``: every part on both engines, if none is named. The server and the load generator are
-processes of their own; every request is a set of up to four offers whose reservations are committed when it is
-answered. `decide` is the choice alone, without a database; `accept` lets many clients race for the same last slot;
-`peers` asks other brokers, of which one is slow and one is dead.
+``python -m bench planner [--sqlite] [--postgres] [--offers] [--decide] [--accept] [--peers]``: every part on both
+engines, if none is named. `PLANNER_SIZES=small` in the environment leaves out all above 1,000 facilities and 100,000
+reservations. The server and the load generator are processes of their own; every request is a set of up to four offers
+whose reservations are committed when it is answered. `decide` is the choice alone, without a database; `accept` lets
+many clients race for the same last slot; `peers` asks other brokers, of which one is slow and one is dead. Each cell is
+printed as soon as it is measured.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import random
+import os
 import resource
 import statistics
 import sys
@@ -25,29 +26,25 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import sqlalchemy as sa
 
 from bench.jobs import Engine, console, cpu_s, new_table, place, port_of, run_tool
+from bench.planner_data import Filling, record
 from execplanner.core.columns import FacilityTable, read_ranking
-from execplanner.core.facility import Facility
-from execplanner.core.ids import RANDOM_BYTES, new_id
+from execplanner.core.documents import read_given
 from execplanner.core.locality import Locality
 from execplanner.core.request import Defaults, read_ask
 from execplanner.facilities import read_record
-from execplanner.store.tables import Tables
 from penstock.auth.principal import ANONYMOUS
-from penstock.db import Database
-from penstock.migrations import upgrade
 from tests.support.redis import free_port
 from tests.support.server import Server, serve
 
 K = "https://www.purl.org/ivoa.net/Calycopis-openapi/schema/v1.0/kinds"
-FACILITIES = (1, 100, 1_000, 10_000, 100_000)
-RESERVATIONS = (0, 100_000, 1_000_000)
-HISTORY = (0, 1_000_000)
-CONCURRENCY, SECONDS = 4, 5.0
+SMALL = os.environ.get("PLANNER_SIZES") == "small"
+FACILITIES = (1, 100, 1_000) if SMALL else (1, 100, 1_000, 10_000, 100_000)
+RESERVATIONS = (0, 100_000) if SMALL else (0, 100_000, 1_000_000)
+HISTORY = 100_000 if SMALL else 1_000_000
+CONCURRENCY, SECONDS, WARM_S = 4, 2.0, 0.5
 RACERS = 200
-PAGE = 20_000
 SETTINGS = {
     "PENSTOCK_LOG_LEVEL": "warning",
     "PENSTOCK_EXECPLANNER__MAX_OPEN_OFFERS": "0",
@@ -66,103 +63,36 @@ REQUEST = json.dumps(
 )
 
 
-def record(number: int, chance: random.Random) -> dict[str, Any]:
-    """Return the record of a facility; a seed makes the same ones every time."""
-    cores = chance.choice((64, 256, 1024))
-    return {
-        "id": f"ivo://bench.example/facility/{number}",
-        "title": f"Facility {number}",
-        "site": f"site-{number % 50}",
-        "storage_sites": [f"RSE-{number % 50}"],
-        "kinds": {"jupyter-notebook": {}, "docker-container": {"policy": {"allow": ["ghcr.io/*"]}}},
-        "executors": {"main": {"plugin": "process", "estimates": False}},
-        "capacity": {"cores": cores, "memory": f"{cores * 4}Gi", "store": "10T", "duration": "24h"},
-        "costs": {"monetary": {"core_hour": chance.randrange(1, 20) / 100}, "carbon": {"core_hour": 0.01}},
-    }
-
-
-async def fill(url: str, facilities: int, reservations: int, history: int) -> None:
-    """Put facilities, reservations of the next two days, and sessions that have ended into an empty database."""
-    db = Database(url)
-    await upgrade(db, {"execplanner": "execplanner.migrations"})
-    chance, now = random.Random(42), round(time.time() * 1000)
-    t = Tables.of(db.dialect)
-
-    async def insert(table: sa.Table, count: int, row: Any) -> None:
-        for first in range(0, count, PAGE):
-            rows = [row(number) for number in range(first, min(first + PAGE, count))]
-            async with db.write() as connection:
-                await connection.execute(sa.insert(table), rows)
-
-    def facility(number: int) -> dict[str, Any]:
-        return {
-            "id": f"ivo://bench.example/facility/{number}",
-            "record": json.dumps(record(number, chance)),
-            "modified": now,
-        }
-
-    def reservation(number: int) -> dict[str, Any]:
-        begins = now + chance.randrange(-3_600_000, 172_800_000)
-        return {
-            "session_id": f"r{number}",
-            "facility": f"ivo://bench.example/facility/{number % facilities}",
-            "owner": f"user {number % 1000}",
-            "begins": begins,
-            "ends": begins + chance.randrange(600_000, 14_400_000),
-            "expires": None,
-            "cores": chance.randrange(1, 5) if reservations / facilities < 1000 else 0,
-            "memory_bytes": 2**30,
-            "gpus": 0,
-            "store_bytes": 0,
-        }
-
-    def ended(number: int) -> dict[str, Any]:
-        past = now - 86_400_000 - number
-        values = dict.fromkeys((column.name for column in t.session.c), None)
-        return values | {
-            "id": new_id(past, number.to_bytes(RANDOM_BYTES)),
-            "offerset_id": f"o{number}",
-            "facility": f"ivo://bench.example/facility/{number % facilities}",
-            "owner": f"user {number % 1000}",
-            "phase": "COMPLETED",
-            "dialect": "D1",
-            **dict.fromkeys(("document", "messages", "connectors"), "{}"),
-            **dict.fromkeys(("version", "created", "modified", "prepares", "begins", "ends", "untidy", "seq"), 0),
-        }
-
-    await insert(t.facility, facilities, facility)
-    await insert(t.reservation, reservations, reservation)
-    await insert(t.session, history, ended)
-    if db.dialect == "postgresql":
-        async with db.engine.connect() as connection:
-            await (await connection.execution_options(isolation_level="AUTOCOMMIT")).exec_driver_sql("VACUUM ANALYZE")
-    await db.close()
-
-
-def offers(engine: Engine, sizes: list[tuple[int, int, int]]) -> None:
+def offers(engine: Engine) -> None:
     """Ask for offers, end to end."""
     headings = ("facilities", "reservations", "history", "per s", "p50 ms", "p99 ms", "CPU ms", "RSS MB")
     table = new_table(f"Sets of offers on {engine}, c={CONCURRENCY}", *headings)
-    for facilities, reservations, history in sizes:
-        with place(engine) as where:
-            asyncio.run(fill(where.url, facilities, reservations, history))
+    with place(engine) as where, asyncio.Runner() as runner:
+        filling = Filling(where.url, HISTORY, RESERVATIONS[-1])
+        runner.run(filling.begin())
+        for facilities in FACILITIES:
+            runner.run(filling.facilities(facilities))
             with serve(where.data, "execplanner", **where.settings() | SETTINGS) as server:
-                before = cpu_s(server.process.pid)
-                command = ("127.0.0.1", port_of(server), "/execplanner/requests", CONCURRENCY, SECONDS, REQUEST)
-                found = run_tool("bench.load", *command)
-                spent_ms = (cpu_s(server.process.pid) - before) * 1e3 / found["requests"]
-                memory = rss_mb(server)
-        figures = (f"{found['per_s']:.0f}", f"{found['p50_ms']:.1f}", f"{found['p99_ms']:.1f}")
-        table.add_row(
-            "POST /requests",
-            f"{facilities:,}",
-            f"{reservations:,}",
-            f"{history:,}",
-            *figures,
-            f"{spent_ms:.2f}",
-            f"{memory:.0f}",
-        )
+                for held in RESERVATIONS:
+                    for aged in (False, True):
+                        runner.run(filling.become(held, aged=aged))
+                        sizes = (f"{facilities:,}", f"{held:,}", f"{HISTORY if aged else 0:,}")
+                        row = (*sizes, *asked_for_offers(server))
+                        console.print(engine, *row, sep="  ")
+                        table.add_row("POST /requests", *row)
+        runner.run(filling.end())
     console.print(table)
+
+
+def asked_for_offers(server: Server) -> tuple[str, ...]:
+    """Load a server; return the rate, p50 and p99, its CPU time for each, and its memory."""
+    address = ("127.0.0.1", port_of(server), "/execplanner/requests", CONCURRENCY)
+    run_tool("bench.load", *address, WARM_S, REQUEST)
+    before = cpu_s(server.process.pid)
+    found = run_tool("bench.load", *address, SECONDS, REQUEST)
+    spent_ms = (cpu_s(server.process.pid) - before) * 1e3 / found["requests"]
+    figures = (f"{found['per_s']:.0f}", f"{found['p50_ms']:.1f}", f"{found['p99_ms']:.1f}")
+    return (*figures, f"{spent_ms:.2f}", f"{rss_mb(server):.0f}")
 
 
 def rss_mb(server: Server) -> float:
@@ -172,19 +102,14 @@ def rss_mb(server: Server) -> float:
     return float(psutil.Process(server.process.pid).memory_info().rss) / 1e6
 
 
-def decide(sizes: list[int]) -> None:
+def decide() -> None:
     """Choose among facilities, without looking for room: the columns alone."""
     table = new_table("The choice alone", "facilities", "median ms", "p99 ms", "built in s", "MB")
-    for size in sizes:
-        chance = random.Random(42)
+    for size in FACILITIES:
         begun = time.perf_counter()
-        facilities: list[Facility] = [
-            read_record(json.dumps(record(number, chance)).encode(), "bench") for number in range(size)
-        ]
+        facilities = [read_record(json.dumps(record(number)).encode(), "bench") for number in range(size)]
         columns = FacilityTable(facilities)
         built_s = time.perf_counter() - begun
-        from execplanner.core.documents import read_given
-
         given = read_given(REQUEST.encode(), "application/json", "offers-request")
         ask = read_ask(given.document, datetime.now(UTC), Defaults())
         times = []
@@ -205,10 +130,12 @@ def decide(sizes: list[int]) -> None:
 def accept(engine: Engine) -> None:
     """Let clients race for the last slot, and accept offers one after the other."""
     table = new_table(f"Accepting on {engine}", "clients", "won", "per s", "p99 ms")
-    with place(engine) as where:
-        asyncio.run(fill(where.url, 1, 0, 0))
+    with place(engine) as where, asyncio.Runner() as runner:
+        filling = Filling(where.url, 0, 0)
+        for step in (filling.begin(), filling.facilities(1), filling.end()):
+            runner.run(step)
         with serve(where.data, "execplanner", "uws", **where.settings() | SETTINGS) as server:
-            won, times = asyncio.run(race(f"{server.base}/execplanner"))
+            won, times = runner.run(race(f"{server.base}/execplanner"))
     cuts = statistics.quantiles(times, n=100)
     table.add_row(
         "the same last slot", str(RACERS), str(won), f"{len(times) / sum(times) * RACERS:.0f}", f"{cuts[98] * 1e3:.0f}"
@@ -220,7 +147,7 @@ async def race(base: str) -> tuple[int, list[float]]:
     """Let all ask at once for more than half of a facility, and accept; return how many won."""
     later = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     request = json.loads(REQUEST) | {"schedule": {"requested": {"duration": "PT1H", "start": later}}}
-    request["compute"]["cores"] = {"min": record(0, random.Random(42))["capacity"]["cores"] // 2 + 1}  # room for one
+    request["compute"]["cores"] = {"min": record(0)["capacity"]["cores"] // 2 + 1}  # room for one
     times: list[float] = []
     connector = aiohttp.TCPConnector(limit=RACERS)
     async with aiohttp.ClientSession(connector=connector) as session:
@@ -272,7 +199,7 @@ def instance(data: Path) -> Any:
     data.mkdir(parents=True)
     folder = data / "facilities"
     folder.mkdir()
-    (folder / "one.yaml").write_text(json.dumps(record(hash(data.name) % 1000, random.Random(1))))
+    (folder / "one.yaml").write_text(json.dumps(record(int(data.name.removeprefix("peer")))))
     return serve(data, "execplanner", **SETTINGS | {"PENSTOCK_EXECPLANNER__FACILITY_DIR": str(folder)})
 
 
@@ -308,34 +235,17 @@ async def asked(url: str, count: int = 30) -> tuple[list[float], Any]:
     return times, document
 
 
-def chosen(name: str, default: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the sizes that the command line names."""
-    given = next((one.partition("=")[2] for one in sys.argv if one.startswith(f"--{name}=")), None)
-    return default if given is None else tuple(int(one) for one in given.split(","))
-
-
 def main() -> None:
     """Print the tables."""
-    parts = {"--offers", "--decide", "--accept", "--peers"} & set(sys.argv) or {
-        "--offers",
-        "--decide",
-        "--accept",
-        "--peers",
-    }
+    every = ("--offers", "--decide", "--accept", "--peers")
+    parts = [one for one in every if one in sys.argv] or every
     named: dict[str, Engine] = {"--sqlite": "SQLite", "--postgres": "PostgreSQL"}
     engines = [named[argument] for argument in sys.argv if argument in named] or list(named.values())
-    facilities = chosen("facilities", FACILITIES)
-    sizes = [
-        (count, held, past)
-        for count in facilities
-        for held in chosen("reservations", RESERVATIONS)
-        for past in chosen("history", HISTORY)
-    ]
     if "--decide" in parts:
-        decide(list(facilities))
+        decide()
     for engine in engines:
         if "--offers" in parts:
-            offers(engine, sizes)
+            offers(engine)
         if "--accept" in parts:
             accept(engine)
     if "--peers" in parts:

@@ -90,7 +90,7 @@ class Match:
         for criterion in ranking:
             column = columns[criterion]
             if column.min() < column.max():  # else it decides nothing
-                key = (key << 15) | _steps(column[chosen])
+                key = (key << 15) | _steps(column if len(chosen) == len(column) else column[chosen])
         if len(chosen) > 4 * _FIRST:
             # argpartition leaves equal keys in any order: the place in the list makes all keys different.
             border = np.partition(key, _FIRST)[_FIRST]
@@ -160,7 +160,8 @@ class FacilityTable:
         moved = self._ways.spread([float(one.bytes_to_move) for one in transfers])
         costs = self._quotes(ask, transfers)
         for number, turned in enumerate(self._turned(ask, caller, transfers, costs)):
-            stage[turned & (stage < 0)] = number
+            if turned.any():
+                stage[turned & (stage < 0)] = number
         accepts = stage < 0
         return Match(
             accepts=accepts,
@@ -272,9 +273,11 @@ class _Shared:
         self.of = of
         self.values: list[Hashable] = list(numbers)
 
-    def spread(self, values: Sequence[Any], dtype: Any = np.float64) -> Column:
+    def spread(self, values: list[Any], dtype: Any = np.float64) -> Column:
         """Return a column from what was found for each value."""
-        found: Column = np.array(values, dtype=dtype)[self.of] if len(values) else np.zeros(len(self.of), dtype=dtype)
+        if not values or values.count(values[0]) == len(values):
+            return np.full(len(self.of), values[0] if values else 0, dtype=dtype)
+        found: Column = np.take(np.array(values, dtype=dtype), self.of)
         return found
 
 

@@ -74,6 +74,23 @@ class TestKeeper:
         assert (await keeper.hold(holding(offer(cores=4, begins=NOW + HOUR)))).kept
         assert not (await keeper.hold(holding(offer(cores=1, begins=NOW + HOUR - 1)))).kept
 
+    async def test_what_must_be_whole_is_kept_if_all_of_it_has_room(self, keeper: Keeper) -> None:
+        await keeper.hold(holding(offer(cores=3)))
+        refused = await keeper.hold(holding(offer(cores=2), offer("g"), whole=True))
+        assert (refused.kept, refused.full) == (False, ("f",))
+        assert await held_cores(keeper, facility="g") == 0
+        assert (await keeper.hold(holding(offer(cores=1), offer("g"), whole=True))).kept
+
+    async def test_what_began_long_before_is_held_until_its_end(self, keeper: Keeper) -> None:
+        given = offer(cores=3, begins=NOW - 1000 * HOUR, expires=NOW + HOUR)
+        assert given.reservation is not None
+        long_one = replace(given, reservation=replace(given.reservation, ends=NOW + 1))
+        later = [offer(cores=1, begins=NOW + number * HOUR) for number in range(1, 4)]
+        assert (await keeper.hold(holding(long_one, *later))).kept
+        assert await held_cores(keeper) == 3
+        assert not (await keeper.hold(holding(offer(cores=2)))).kept
+        assert (await keeper.hold(holding(offer(cores=2, begins=NOW + 1)))).kept
+
     async def test_accepting_keeps_the_capacity_and_rejects_the_siblings(self, keeper: Keeper) -> None:
         held = await keeper.hold(holding(offer(cores=2), offer("g"), offer("h")))
         chosen, *others = held.sessions
