@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -11,6 +12,7 @@ import yaml
 
 from penstock.plugins import Group, Registry
 from penstock.service import Resources
+from penstock.settings import load_settings
 from tests.support.systems import ROOT
 
 SECTION = re.compile(r"^## (\w+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -27,5 +29,5 @@ def options() -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize(("name", "given"), options().items())
 def test_the_documented_options_open_the_executor(name: str, given: dict[str, Any]) -> None:
     opener = cast(Any, Registry(Group.FACILITIES, object).get(name))
-    nothing = cast(Resources, None)  # no executor of ours uses what the process shares
-    assert asyncio.run(opener(given, nothing)) is not None
+    shared = cast(Resources, SimpleNamespace(settings=load_settings({})))  # all that executors of ours use of it
+    assert asyncio.run(opener(given, shared)) is not None

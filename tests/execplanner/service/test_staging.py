@@ -91,6 +91,21 @@ async def test_a_real_lake_copies_the_data_to_the_site_of_the_facility_before_th
             assert mount.source.read_bytes() == (lake_folder / "tree" / "a.fits").read_bytes()
 
 
+async def test_data_that_this_host_can_read_serve_a_facility_to_which_the_lake_cannot_bring_them(
+    tmp_path: Path,
+) -> None:
+    lake_folder = tmp_path / "lake"
+    async with (
+        opened(f"sqlite:///{tmp_path / 'lake.db'}", lake_folder) as (lake, _),
+        session_at(tmp_path, lake, "nowhere", "col", "a.fits") as (site, context),
+    ):
+        executor = MemoryExecutor()
+        await run(context, executor)
+        assert await phase_of(site, context) is Phase.COMPLETED
+        [work] = executor.works.values()
+        assert [mount.source for mount in work.mounts] == [lake_folder / "tree" / "a.fits"]
+
+
 async def test_the_work_begins_when_all_has_arrived_and_the_progress_is_told_meanwhile(tmp_path: Path) -> None:
     lake = StubStagingLake(states=(ALMOST, ALMOST, ARRIVED))
     lake.add(a_file("a.fits", "paris"))
