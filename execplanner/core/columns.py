@@ -2,7 +2,7 @@
 
 What many facilities have in common (policies, groups, storage sites, cost tables) is judged once for all that share it.
 The order is lexicographic: by the first criterion of the ranking, where that is about the same by the second,
-and so on; what differs by less than a part in a thousand is about the same, and then the facility's place in the list
+and so on; what differs by less than a part in five hundred is about the same, and then the facility's place in the list
 decides. So the order can be explained by what offers show.
 """
 
@@ -108,7 +108,8 @@ def _steps(values: Column) -> Column:
     They are the first bits of 1 + value as IEEE 754 writes it: 6 of the exponent, 9 of the fraction.
     """
     bits = (np.maximum(values, 0.0) + 1.0).view(np.int64) - _BITS_OF_ONE
-    return np.minimum(bits >> 43, _STEPS)
+    steps: Column = np.minimum(bits >> 43, _STEPS)
+    return steps
 
 
 class FacilityTable:
