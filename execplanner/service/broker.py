@@ -143,6 +143,7 @@ class Broker:
         self._limits = limits
         self._waiting = 0
         self._closing = asyncio.Event()
+        self._contending = asyncio.Lock()
 
     def now(self) -> int:
         """Return the present in milliseconds."""
@@ -167,16 +168,27 @@ class Broker:
                 return await self.offerset(_same(known, creation), caller)
         ask = read_ask(asked.document, self.clock(), self._limits.defaults)
         offerset_id = new_id(self.now(), self._random(RANDOM_BYTES))
-        for number in range(_TRIES):
-            plan = await self._plan(ask, asked, caller, further, unseen=number == 0 and further is None)
+
+        async def attempt(*, unseen: bool = False) -> tuple[OfferSet, list[Session]] | None:
+            plan = await self._plan(ask, asked, caller, further, unseen=unseen)
             offerset = self._offerset(plan, ask, asked, caller, offerset_id)
             held = await self._hold(plan, offerset, creation, caller)
             if held.known is not None and creation is not None:
                 return await self.offerset(_same(held.known, creation), caller)
             if held.over_cap:
                 raise self._too_many()
-            if held.kept:
-                return offerset, list(held.sessions)
+            return (offerset, list(held.sessions)) if held.kept else None
+
+        return await attempt(unseen=further is None) or await self._again(attempt)
+
+    async def _again(
+        self, attempt: Callable[[], Awaitable[tuple[OfferSet, list[Session]] | None]]
+    ) -> tuple[OfferSet, list[Session]]:
+        """Try again after others took the room, one request after the other: else the same one might always lose."""
+        async with self._contending:
+            for _ in range(_TRIES):
+                if (made := await attempt()) is not None:
+                    return made
         raise ServiceUnavailable("Too many ask for the same room at once.", retry_after_s=1)
 
     async def direct(self, asked: Asked, caller: Principal) -> Session | tuple[Message, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -128,6 +129,14 @@ async def test_later_room_is_offered_when_there_is_none_now(site: Site) -> None:
     await site.set_phase(first["meta"]["uuid"], "ACCEPTED")
     [second] = (await site.ask(request_for(compute=compute(8))))["offers"]
     assert second["schedule"]["available"]["start"] >= first["schedule"]["releasing"]["start"]
+
+
+async def test_all_who_ask_at_once_for_the_only_facility_get_an_offer_of_their_own(tmp_path: Path) -> None:
+    """Each takes the room that the others have just seen: nobody loses every time."""
+    async with serving(tmp_path, executor=NEVER, max_open_offers_anonymous=0) as site:
+        documents = await asyncio.gather(*(site.ask(request_for(compute=compute(8))) for _ in range(40)))
+    starts = {offer["schedule"]["available"]["start"] for document in documents for offer in document["offers"]}
+    assert len(starts) == 40
 
 
 async def test_a_session_runs_to_its_end_as_a_job_with_results(tmp_path: Path) -> None:
