@@ -31,7 +31,7 @@ from penstock.dali.errors import (
     UsageError,
 )
 
-_TRIES = 6
+_TRIES = 30  # who tries again has every second chance at least, beside one who asks anew
 _LOOK_EVERY_S = 0.5
 _MOST_WAITING = 500
 log = structlog.get_logger(__name__)
