@@ -9,13 +9,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from penstock.dali.errors import ServiceUnavailable
 from penstock.db import Database
 from penstock.lake.rucio.settings import RucioSettings
-from penstock.migrations import upgrade
 from penstock.plugins import Group, Registry
 from penstock.service import Service
 from penstock.settings import Settings, SettingsError, load_settings, settings_type
@@ -98,6 +96,11 @@ async def database(settings: Settings, *, migrate: bool = True) -> AsyncIterator
 
 
 async def _prepare(db: Database) -> None:
+    # here, since Alembic takes a while to load, and jobs, workers and most commands do without
+    from alembic.util import CommandError
+
+    from penstock.migrations import upgrade
+
     shown = db.url.render_as_string(hide_password=True)
     try:
         async with db.read():

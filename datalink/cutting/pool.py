@@ -10,8 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from datalink.cutting.wire import Answer, Outcome
-from datalink.cutting.worker import HEAD
+from datalink.cutting.wire import HEAD, Answer, Outcome
 from datalink.ports import Order
 from penstock.dali.errors import ServiceUnavailable, TooLarge, UsageError
 

@@ -6,10 +6,14 @@ text: one JSON object a line.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 import orjson
+
+HEAD = struct.Struct(">II")
+"""Before each order: its length in bytes, and the seconds after which the process ends itself."""
 
 
 class Outcome(StrEnum):

@@ -9,14 +9,11 @@ from __future__ import annotations
 import pickle
 import resource
 import signal
-import struct
 import sys
 from typing import BinaryIO
 
+from datalink.cutting.wire import HEAD
 from datalink.cutting.work import carry_out
-
-HEAD = struct.Struct(">II")
-"""Before each order: its length in bytes, and the seconds after which the process ends itself."""
 
 
 def main(memory_bytes: int) -> None:
