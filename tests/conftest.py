@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.second_chance import STATUS
 from tests.support.postgres import fresh_database
 from tests.support.rucio.server import Rucio, running_rucio
+
+# How long an example takes says nothing of what it shows, on a busy machine least of all.
+settings.register_profile("unhurried", settings.default, deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
