@@ -15,10 +15,10 @@ from datalink.storage import LakeStorage
 from datalink.web import DataLinkHandlers
 from penstock.auth.opening import security_methods
 from penstock.edge.app import new_service_app
-from penstock.edge.vosi import add_vosi
+from penstock.edge.vosi import add_vosi, available_unless
 from penstock.service import Description, Resources, Service
 from penstock.settings import Settings
-from penstock.vosi import Availability, capabilities_document
+from penstock.vosi import capabilities_document
 
 PATH = "/datalink"
 
@@ -42,15 +42,11 @@ async def open_for(resources: Resources, offers: OffersAt) -> web.Application:
     DownloadHandlers(links, Courier(storage, settings.avoid_s), callers, settings.delivery).add_routes(app)
     started, methods = resources.clock(), security_methods(resources.settings)
 
-    async def availability() -> Availability:
-        problem = await links.problem()
-        return Availability(available=problem is None, up_since=started, notes=(problem,) if problem else ())
-
     add_vosi(
         app,
         base_url=lambda request: resources.urls.absolute(request, PATH),
         capabilities=lambda base_url: capabilities_document(capabilities(base_url, security_methods=methods)),
-        availability=availability,
+        availability=available_unless(links.problem, started),
         changed=started,
     )
     return app

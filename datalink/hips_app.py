@@ -11,11 +11,11 @@ from datalink.hips_web import NAME, RESERVED, HipsHandlers
 from datalink.settings import HipsSettings
 from penstock.edge.app import new_service_app
 from penstock.edge.errors import text_error
-from penstock.edge.vosi import add_vosi
+from penstock.edge.vosi import add_vosi, available_unless
 from penstock.outbound import Outbound
 from penstock.service import Description, Resources, Service
 from penstock.settings import Settings, SettingsError
-from penstock.vosi import Availability, capabilities_document, vosi_capabilities
+from penstock.vosi import capabilities_document, vosi_capabilities
 
 PATH = "/hips"
 
@@ -39,15 +39,11 @@ async def open_service(resources: Resources) -> web.Application:
     app = new_service_app(text_error)
     started = resources.clock()
 
-    async def availability() -> Availability:
-        problem = await handlers.problem()
-        return Availability(available=problem is None, up_since=started, notes=(problem,) if problem else ())
-
     add_vosi(
         app,
         base_url=lambda request: resources.urls.absolute(request, PATH),
         capabilities=lambda base: capabilities_document((*vosi_capabilities(base), *capabilities(base, trees))),
-        availability=availability,
+        availability=available_unless(handlers.problem, started),
         changed=started,
     )
     handlers.add_routes(app)

@@ -18,10 +18,10 @@ from datalink.storage import LakeStorage
 from penstock.auth.opening import security_methods
 from penstock.edge.app import new_service_app
 from penstock.edge.errors import text_error
-from penstock.edge.vosi import add_vosi
+from penstock.edge.vosi import add_vosi, available_unless
 from penstock.service import Description, Resources, Service
 from penstock.settings import Settings
-from penstock.vosi import Availability, capabilities_document
+from penstock.vosi import capabilities_document
 from uws.app import add_job_list
 
 PATH = "/datalink/soda"
@@ -57,15 +57,11 @@ async def open_service(resources: Resources) -> web.Application:
     await add_job_list(app, resources, path="/async", job_type=NAME, render_error=text_error)
     started, methods = resources.clock(), security_methods(resources.settings)
 
-    async def availability() -> Availability:
-        problem = await cutouts.problem()
-        return Availability(available=problem is None, up_since=started, notes=(problem,) if problem else ())
-
     add_vosi(
         app,
         base_url=lambda request: resources.urls.absolute(request, PATH),
         capabilities=lambda base_url: capabilities_document(capabilities(base_url, security_methods=methods)),
-        availability=availability,
+        availability=available_unless(cutouts.problem, started),
         changed=started,
     )
     return app

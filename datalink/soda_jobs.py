@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 
 from datalink.core.links import Addresses
 from datalink.core.nearest import Hint
 from datalink.core.soda import MEDIA_TYPE, STOKES, Cut, CutRequest, read_request
+from datalink.core.soda_description import FILTERS
 from datalink.cutouts import Cutouts, Made, Source
 from datalink.service import Caller
 from datalink.settings import SodaSettings
@@ -18,7 +19,8 @@ from penstock.basket.model import MAX_LABEL, Kind, NewItem
 from penstock.basket.service import Baskets
 from penstock.dali.errors import ServiceError, UsageError
 from penstock.service import Resources
-from uws.ports import JobContext, JobType, ParameterSpec, ResultSpec
+from penstock.votable.document import Param
+from uws.ports import JobContext, JobType, ParameterSpec, ParameterType, ResultSpec
 
 NAME = "soda.cutout"
 RESULT = "cutout"
@@ -28,6 +30,21 @@ _TEXT = "text/plain; charset=UTF-8"
 OpenCutouts = Callable[[Resources], AbstractAsyncContextManager[Cutouts]]
 """Gives the use-cases of SODA while a job lasts."""
 
+
+def _filter(param: Param) -> ParameterSpec:
+    """Return a filter as jobs take it: as often as there are cut-outs, with no limits of one file."""
+    return ParameterSpec(
+        name=param.name,
+        type=_TYPES.get(param.xtype, "string"),
+        description=param.description or "",
+        multiple=True,
+        options=tuple(STOKES) if param.name == "POL" else (),
+        unit=param.unit,
+        ucd=param.ucd,
+    )
+
+
+_TYPES: Mapping[str | None, ParameterType] = {"circle": "circle", "polygon": "polygon", "interval": "interval"}
 _PARAMETERS = (
     ParameterSpec(
         name="ID",
@@ -36,57 +53,7 @@ _PARAMETERS = (
         multiple=True,
         ucd="meta.ref.url;meta.curation",
     ),
-    ParameterSpec(
-        name="CIRCLE",
-        type="circle",
-        description="Right ascension, declination and radius, ICRS",
-        multiple=True,
-        unit="deg",
-        ucd="pos.outline;obs",
-    ),
-    ParameterSpec(
-        name="POLYGON",
-        type="polygon",
-        description="Right ascension and declination of each vertex, ICRS",
-        multiple=True,
-        unit="deg",
-        ucd="pos.outline;obs",
-    ),
-    ParameterSpec(
-        name="POS",
-        description="CIRCLE, RANGE or POLYGON and its numbers in degrees, ICRS",
-        multiple=True,
-        ucd="pos.outline;obs",
-    ),
-    ParameterSpec(
-        name="BAND",
-        type="interval",
-        description="Interval of wavelengths",
-        multiple=True,
-        unit="m",
-        ucd="em.wl;stat.interval",
-    ),
-    ParameterSpec(
-        name="TIME",
-        type="interval",
-        description="Interval of time, MJD in UTC",
-        multiple=True,
-        unit="d",
-        ucd="time.interval;obs.exposure",
-    ),
-    ParameterSpec(
-        name="POL",
-        description="Polarisation state; several are kept together",
-        multiple=True,
-        options=tuple(STOKES),
-        ucd="meta.code;phys.polarization",
-    ),
-    ParameterSpec(
-        name="PIXELS",
-        description="First and last pixel of each axis, counted from 1; -Inf and +Inf leave an end open",
-        multiple=True,
-        unit="pixel",
-    ),
+    *map(_filter, FILTERS),
     ParameterSpec(name="BASKET", description="Name of a basket into which the results are put, too"),
     ParameterSpec(name="RESPONSEFORMAT", description=f"{MEDIA_TYPE}, the only form of cut-outs"),
 )

@@ -13,11 +13,11 @@ from aiohttp import web
 from penstock.dali.errors import ServiceError
 from penstock.edge.app import new_service_app
 from penstock.edge.pages import render_page
-from penstock.edge.vosi import add_vosi
+from penstock.edge.vosi import add_vosi, available_unless
 from penstock.plugins import Group, Registry
 from penstock.service import Description, Resources, Service
 from penstock.settings import Settings
-from penstock.vosi import Availability, capabilities_document
+from penstock.vosi import capabilities_document
 from registry import compose
 from registry.collections import collections_of
 from registry.core.description import TEXT, TITLE, capabilities
@@ -51,10 +51,6 @@ async def open_for(resources: Resources, services: Iterable[Service]) -> web.App
     await refill(resources.db)
     await registry.publish(Origin.DEPLOYMENT, maker.of_deployment(compose.described(settings, installed)), started)
 
-    async def availability() -> Availability:
-        problem = await store.problem()
-        return Availability(available=problem is None, up_since=started, notes=(problem,) if problem else ())
-
     async def publish_lake() -> None:
         paths = [one.path for one in installed if one.name == TAP]
         held = await collections_of(resources.db) if paths else ()
@@ -72,7 +68,7 @@ async def open_for(resources: Resources, services: Iterable[Service]) -> web.App
         app,
         base_url=lambda request: resources.urls.absolute(request, PATH),
         capabilities=lambda url: capabilities_document(capabilities(url, section.page_size)),
-        availability=availability,
+        availability=available_unless(store.problem, started),
         changed=started,
     )
     upkeep = _Upkeep(resources, section, publish_lake)

@@ -46,7 +46,7 @@ POS = Param(
     datatype="char",
     arraysize="*",
     ucd="pos.outline;obs",
-    description="Region that the cut-out is to cover: CIRCLE, RANGE or POLYGON and its numbers",
+    description="Region that the cut-out is to cover: CIRCLE, RANGE or POLYGON and its numbers in degrees, ICRS",
 )
 BAND = Param(
     name="BAND",
@@ -78,7 +78,7 @@ PIXELS = Param(
     datatype="double",
     arraysize="*",
     unit="pixel",
-    description="First and last pixel of each axis, counted from 1: an extension of this service",
+    description="First and last pixel of each axis from 1 on; -Inf and +Inf leave an end open: an extension",
 )
 FILTERS = (CIRCLE, POLYGON, POS, BAND, TIME, POL, PIXELS)
 

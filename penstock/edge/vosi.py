@@ -59,6 +59,18 @@ def add_vosi(
         _add_tables(app, tables, changed)
 
 
+def available_unless(
+    problem: Callable[[], Awaitable[str | None]], since: datetime
+) -> Callable[[], Awaitable[Availability]]:
+    """Return what tells that a service is available since an instant, unless there is a problem now."""
+
+    async def availability() -> Availability:
+        found = await problem()
+        return Availability(available=found is None, up_since=since, notes=(found,) if found else ())
+
+    return availability
+
+
 def _add_tables(app: web.Application, tables: Callable[[], Awaitable[Sequence[Schema]]], changed: datetime) -> None:
     async def show_tables(request: web.Request) -> web.Response:
         """Describe all tables; ``detail=min`` leaves out their columns."""
