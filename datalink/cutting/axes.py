@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from astropy import units as u
@@ -39,14 +38,6 @@ _DAY_S = 86_400.0
 
 class NoSuchAxis(Exception):
     """The image has no axis of the kind that a filter is about; the message names it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Axis:
-    """An axis of one kind: its place among the FITS axes, from 0, and the coordinates of its pixels' edges."""
-
-    place: int
-    wcs: WCS
 
 
 def box_of(cards: Cards, cut: Cut) -> Box | None:
