@@ -25,8 +25,8 @@ from tap_proxy.adql.writer import Writer
 
 HALF_RADIAN = math.pi / 360
 TOLERANCE_DEG = math.degrees(TOLERANCE)
-MAX_ZONES = 16
-"""Zones that are worth listing: PostgreSQL misjudges how many rows more of them hold, and a band is as good then."""
+MAX_ZONES = 180
+"""Zones that are worth listing: a region of half the sky's height is not found by an index."""
 LABELLED = frozenset({"point", "circle", "polygon"})
 MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "<>": "<>"}
 
