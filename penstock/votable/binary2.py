@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 _COUNT = np.dtype(">i4")
 _BYTE = np.dtype("u1")
+_FIRST_OUTSIDE_ASCII = 0x80
 
 _Head: TypeAlias = "tuple[NDArray[Any], np.dtype[Any]]"
 _Nulls: TypeAlias = "NDArray[np.bool_] | None"
@@ -180,6 +181,9 @@ def _text(column: pa.Array[Any], field: Field, shape: Shape, nulls: _Nulls) -> t
 
 def _utf16(texts: pa.Array[Any]) -> pa.Array[Any]:
     """Encode a string column without nulls as a whole, and cut it by the length of every text."""
+    data = np.frombuffer(content(texts), np.uint8)
+    if len(data) == 0 or data.max() < _FIRST_OUTSIDE_ASCII:
+        return binary_column(data.astype(">u2").view(np.uint8), 2 * lengths(texts))
     whole = str(content(texts), "utf-8").encode("utf-16-be")
-    widths = 2 * utf16_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+    widths = 2 * utf16_length(texts).to_numpy(zero_copy_only=False)
     return binary_column(np.frombuffer(whole, np.uint8), widths)

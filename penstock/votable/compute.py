@@ -47,7 +47,7 @@ def numbers(column: pa.Array[Any], nulls: NDArray[np.bool_] | None, filler: floa
     return values if nulls is None else np.where(nulls, kind.type(filler), values)
 
 
-def binary_column(data: NDArray[Any], widths: NDArray[np.int64]) -> pa.Array[Any]:
+def binary_column(data: NDArray[Any], widths: NDArray[np.integer[Any]]) -> pa.Array[Any]:
     """Return the binary column whose cells take `widths` bytes of `data` each."""
     offsets = np.zeros(len(widths) + 1, np.int32)
     np.cumsum(widths, out=offsets[1:])
