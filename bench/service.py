@@ -5,7 +5,7 @@ itself can give (COPY on PostgreSQL, a cursor of the driver on SQLite).
 
 The server, the bare handler and the load generator are processes of their own; every ratio is taken in one run.
 In the environment, `SERVICE_ROWS` and `SERVICE_FORMATS` say how long results are and in what formats, `SERVICE_SECONDS`
-for how long requests are made.
+for how long requests are made, and `SERVICE_ENGINES` on which databases.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ CONCURRENCIES = (1, 8, 32)
 SECONDS = float(os.environ.get("SERVICE_SECONDS", "5"))
 ROWS = int(os.environ.get("SERVICE_ROWS", "1_000_000"))
 FORMATS = os.environ.get("SERVICE_FORMATS", "votable/b2,votable/td,csv,tsv,json,fits,parquet,arrow").split(",")
+ENGINES = os.environ.get("SERVICE_ENGINES", "sqlite,postgresql").split(",")
 ONE_ROW = {
     "3 columns": "SELECT TOP 1 target_name, s_ra, s_dec FROM ivoa.obscore",
     "all columns": "SELECT TOP 1 * FROM ivoa.obscore",
@@ -221,8 +222,8 @@ async def fill_postgres(url: str) -> tuple[str, float]:
 
 
 def main() -> None:
-    """Print the tables of both engines."""
-    for engine in ("sqlite", "postgresql"):
+    """Print the tables of each engine."""
+    for engine in ENGINES:
         with tempfile.TemporaryDirectory() as folder:
             data = Path(folder)
             settings = {"PENSTOCK_LOG_LEVEL": "warning", "PENSTOCK_TAP__MAXREC_HARD": str(2 * ROWS)}

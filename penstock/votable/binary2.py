@@ -4,8 +4,9 @@ A row is a mask with one bit per column, the first column in the highest bit, se
 cell, big-endian, of its full width even where null. A variable array begins with the count of its primitives
 (4 bytes), also where it has several dimensions (VOTable 1.5 s5.3).
 
-So every column is a *head* of fixed width, and where it is variable a *tail* after it. Heads between two tails form
-one numpy record array, and Arrow joins these blocks and tails row by row: no Python code runs per row.
+So every column is a *head* of fixed width, and where it is variable a *tail* after it. Heads between two tails that
+hold anything form one numpy record array, and Arrow joins these blocks and tails row by row: no Python code runs per
+row.
 
 `char` holds ASCII by the letter of the standard (VOTable 1.5 s6). Names of people and places need more, and VOTable
 1.6 is about to allow it: `char` is UTF-8 here, its widths counted in bytes. Nothing is lost so, but of the clients of
@@ -15,13 +16,25 @@ today some read such bytes as Latin-1 and some refuse them: a column known to ho
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pybase64
 
-from penstock.votable.compute import binary_column, content, emptied, is_null, pc, unlisted, utf16_length
+from penstock.votable.compute import (
+    binary_column,
+    content,
+    emptied,
+    is_null,
+    lengths,
+    numbers,
+    pc,
+    records_column,
+    unlisted,
+    utf16_length,
+)
 from penstock.votable.conform import conform
 from penstock.votable.datatypes import PRIMITIVES, TEXT_TYPES, Shape, shape_of
 
@@ -34,11 +47,13 @@ if TYPE_CHECKING:
 
 _COUNT = np.dtype(">i4")
 _BYTE = np.dtype("u1")
+_FIRST_OUTSIDE_ASCII = 0x80
 
 _Head: TypeAlias = "tuple[NDArray[Any], np.dtype[Any]]"
+_Nulls: TypeAlias = "NDArray[np.bool_] | None"
 
 
-def encode(batch: pa.RecordBatch, fields: tuple[Field, ...]) -> bytes:
+def encode(batch: pa.RecordBatch, fields: tuple[Field, ...]) -> memoryview:
     """Write the rows of a batch as BINARY2 bytes, not yet in base64; the columns of the batch are `fields`, in order.
 
     Raises
@@ -47,20 +62,20 @@ def encode(batch: pa.RecordBatch, fields: tuple[Field, ...]) -> bytes:
         A value does not fit its field.
     """
     if batch.num_rows == 0:
-        return b""
+        return memoryview(b"")
     columns = [conform(array, field) for array, field in zip(batch.columns, fields, strict=True)]
+    nulls = [is_null(column) if column.null_count else None for column in columns]
     blocks: list[pa.Array[Any]] = []
-    heads: list[_Head] = [(_null_mask(columns), _BYTE)]
-    for column, field in zip(columns, fields, strict=True):
-        head, tail = _head_and_tail(column, field)
+    heads: list[_Head] = [(_null_mask(nulls, batch.num_rows), _BYTE)]
+    for column, field, missing in zip(columns, fields, nulls, strict=True):
+        head, tail = _head_and_tail(column, field, missing)
         heads.append(head)
-        if tail is not None:
+        if tail is not None and len(content(tail)):
             blocks += [_block(heads), tail]
             heads = []
     if heads:
         blocks.append(_block(heads))
-    rows = pc.binary_join_element_wise(*blocks, pa.scalar(b"", pa.binary()))
-    return bytes(content(rows))
+    return content(pc.binary_join_element_wise(*blocks, pa.scalar(b"", pa.binary())))
 
 
 class Base64Feeder:
@@ -72,12 +87,12 @@ class Base64Feeder:
     def __init__(self) -> None:
         self._waiting = b""
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes | memoryview) -> bytes:
         """Return what can be encoded by now."""
-        data = self._waiting + data if self._waiting else data
-        whole = len(data) - len(data) % 3
-        self._waiting = data[whole:]
-        return pybase64.b64encode(memoryview(data)[:whole])
+        view = memoryview(self._waiting + data if self._waiting else data)
+        whole = len(view) - len(view) % 3
+        self._waiting = bytes(view[whole:])
+        return pybase64.b64encode(view[:whole])
 
     def finish(self) -> bytes:
         """Return the last characters, padded."""
@@ -85,39 +100,43 @@ class Base64Feeder:
         return pybase64.b64encode(rest)
 
 
-def _null_mask(columns: Sequence[pa.Array[Any]]) -> NDArray[np.uint8]:
-    nulls = np.zeros((len(columns[0]), len(columns)), bool)
-    for index, column in enumerate(columns):
-        if column.null_count:
-            nulls[:, index] = is_null(column)
-    return np.packbits(nulls, axis=1)
+def _null_mask(nulls: Sequence[_Nulls], rows: int) -> NDArray[np.uint8]:
+    mask = np.zeros(((len(nulls) + 7) // 8, rows), np.uint8)
+    for index, missing in enumerate(nulls):
+        if missing is not None:
+            mask[index // 8] |= missing.view(np.uint8) << (7 - index % 8)
+    return mask.T
 
 
 def _block(heads: Sequence[_Head]) -> pa.Array[Any]:
-    rows = len(heads[0][0])
-    record = np.dtype([(str(index), wire, values.shape[1:]) for index, (values, wire) in enumerate(heads)])
-    block = np.empty(rows, record)
-    for index, (values, _) in enumerate(heads):
-        block[str(index)] = values
-    return binary_column(block.view(np.uint8), np.full(rows, record.itemsize))
+    record = _record(tuple((wire, values.shape[1:]) for values, wire in heads))
+    block = np.empty(len(heads[0][0]), record)
+    for name, (values, _) in zip(record.names or (), heads, strict=True):
+        block[name] = values
+    return records_column(block)
 
 
-def _head_and_tail(column: pa.Array[Any], field: Field) -> tuple[_Head, pa.Array[Any] | None]:
+@lru_cache(maxsize=1024)
+def _record(heads: tuple[tuple[np.dtype[Any], tuple[int, ...]], ...]) -> np.dtype[Any]:
+    return np.dtype([(str(index), wire, shape) for index, (wire, shape) in enumerate(heads)])
+
+
+def _head_and_tail(column: pa.Array[Any], field: Field, nulls: _Nulls) -> tuple[_Head, pa.Array[Any] | None]:
     shape = shape_of(field.arraysize)
     if field.datatype in TEXT_TYPES:
-        return _text(column, field, shape)
+        return _text(column, field, shape, nulls)
     if field.datatype == "bit":
         return _bits(column, shape)
     wire = PRIMITIVES[field.datatype].wire
     if not pa.types.is_list(column.type):
-        return (_primitives(column, field), wire), None
+        return (_primitives(column, field, nulls), wire), None
     counts, items = unlisted(column)
-    values = _primitives(items, field)
+    values = _primitives(items, field, is_null(items) if items.null_count else None)
     parts = PRIMITIVES[field.datatype].parts
     if shape.variable:
         return (counts // parts, _COUNT), binary_column(values.astype(wire).view(np.uint8), counts * wire.itemsize)
     cells = np.full((len(column), shape.unit * parts), _filler(field), wire)
-    cells[~is_null(column)] = values.reshape(-1, shape.unit * parts)
+    cells[slice(None) if nulls is None else ~nulls] = values.reshape(-1, shape.unit * parts)
     return (cells, wire), None
 
 
@@ -128,13 +147,11 @@ def _filler(field: Field) -> float:
     return float("nan") if pa.types.is_floating(PRIMITIVES[field.datatype].arrow) else 0
 
 
-def _primitives(values: pa.Array[Any], field: Field) -> NDArray[Any]:
-    if field.datatype == "boolean":
-        letters = np.where(pc.fill_null(values, False).to_numpy(zero_copy_only=False), ord("T"), ord("F"))
-        return np.where(is_null(values), ord("?"), letters).astype(np.uint8)
-    full = pc.fill_null(values, _filler(field)) if values.null_count else values
-    numbers: NDArray[Any] = full.to_numpy(zero_copy_only=False)
-    return numbers
+def _primitives(values: pa.Array[Any], field: Field, nulls: _Nulls) -> NDArray[Any]:
+    if field.datatype != "boolean":
+        return numbers(values, nulls, _filler(field))
+    letters = np.where(pc.fill_null(values, False).to_numpy(zero_copy_only=False), ord("T"), ord("F"))
+    return (letters if nulls is None else np.where(nulls, ord("?"), letters)).astype(np.uint8)
 
 
 def _bits(column: pa.Array[Any], shape: Shape) -> tuple[_Head, pa.Array[Any] | None]:
@@ -151,12 +168,12 @@ def _bits(column: pa.Array[Any], shape: Shape) -> tuple[_Head, pa.Array[Any] | N
     return (np.frombuffer(full, np.uint8).reshape(-1, width), _BYTE), None
 
 
-def _text(column: pa.Array[Any], field: Field, shape: Shape) -> tuple[_Head, pa.Array[Any] | None]:
-    full = emptied(column)
+def _text(column: pa.Array[Any], field: Field, shape: Shape, nulls: _Nulls) -> tuple[_Head, pa.Array[Any] | None]:
+    full = emptied(column, nulls)
     unit = PRIMITIVES[field.datatype].wire.itemsize
     data = full.view(pa.binary()) if field.datatype == "char" else _utf16(full)
     if shape.variable:
-        return (pc.binary_length(data).to_numpy(zero_copy_only=False) // unit, _COUNT), data
+        return (lengths(data) // unit, _COUNT), data
     # Text that is shorter than its fixed width ends with NUL (VOTable 1.5 s6).
     padded = np.array(data.to_pylist(), f"S{shape.unit * unit}")
     return (padded, padded.dtype), None
@@ -164,6 +181,9 @@ def _text(column: pa.Array[Any], field: Field, shape: Shape) -> tuple[_Head, pa.
 
 def _utf16(texts: pa.Array[Any]) -> pa.Array[Any]:
     """Encode a string column without nulls as a whole, and cut it by the length of every text."""
+    data = np.frombuffer(content(texts), np.uint8)
+    if len(data) == 0 or data.max() < _FIRST_OUTSIDE_ASCII:
+        return binary_column(data.astype(">u2").view(np.uint8), 2 * lengths(texts))
     whole = str(content(texts), "utf-8").encode("utf-16-be")
-    widths = 2 * utf16_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+    widths = 2 * utf16_length(texts).to_numpy(zero_copy_only=False)
     return binary_column(np.frombuffer(whole, np.uint8), widths)

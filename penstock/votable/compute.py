@@ -27,15 +27,42 @@ def content(column: pa.Array[Any]) -> memoryview:
     if offsets is None or data is None:
         return memoryview(b"")
     bounds = np.frombuffer(memoryview(offsets), np.int32)
-    return memoryview(data)[int(bounds[column.offset]) : int(bounds[column.offset + len(column)])]
+    # Arrow's bytes have signs, others' have none, and Python does not compare the two.
+    return memoryview(data).cast("B")[int(bounds[column.offset]) : int(bounds[column.offset + len(column)])]
 
 
-def binary_column(data: NDArray[Any], widths: NDArray[np.int64]) -> pa.Array[Any]:
+def lengths(column: pa.Array[Any]) -> NDArray[np.int32]:
+    """Return how many bytes every cell of a string or binary column takes; for null that may be any number."""
+    _, offsets, _ = column.buffers()
+    if offsets is None:
+        return np.zeros(len(column), np.int32)
+    bounds = np.frombuffer(offsets, np.int32, len(column) + 1, column.offset * 4)
+    return bounds[1:] - bounds[:-1]
+
+
+def numbers(column: pa.Array[Any], nulls: NDArray[np.bool_] | None, filler: float) -> NDArray[Any]:
+    """Return the values of a column of numbers, `filler` in the place of those that `nulls` tells to be null."""
+    kind, (_, data) = np.dtype(column.type.to_pandas_dtype()), column.buffers()
+    values: NDArray[Any] = np.frombuffer(data, kind, len(column), column.offset * kind.itemsize)
+    return values if nulls is None else np.where(nulls, kind.type(filler), values)
+
+
+def binary_column(data: NDArray[Any], widths: NDArray[np.integer[Any]]) -> pa.Array[Any]:
     """Return the binary column whose cells take `widths` bytes of `data` each."""
     offsets = np.zeros(len(widths) + 1, np.int32)
     np.cumsum(widths, out=offsets[1:])
-    buffers = [None, *(pa.py_buffer(part.data) for part in (offsets, data))]
-    column: pa.Array[Any] = pa.Array.from_buffers(pa.binary(), len(widths), buffers)
+    return _binary(data, offsets)
+
+
+def records_column(records: NDArray[Any]) -> pa.Array[Any]:
+    """Return the binary column whose cells are the bytes of numpy records."""
+    width = records.itemsize
+    return _binary(records.view(np.uint8), np.arange(0, (len(records) + 1) * width, width, np.int32))
+
+
+def _binary(data: NDArray[Any], offsets: NDArray[np.int32]) -> pa.Array[Any]:
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    column: pa.Array[Any] = pa.Array.from_buffers(pa.binary(), len(offsets) - 1, buffers)
     return column
 
 
@@ -56,8 +83,12 @@ def relisted(counts: NDArray[np.int64], items: pa.Array[Any], nulls: pa.Array[An
 
 def is_null(column: pa.Array[Any]) -> NDArray[np.bool_]:
     """Return which cells are null."""
-    nulls: NDArray[np.bool_] = pc.is_null(column).to_numpy(zero_copy_only=False)
-    return nulls
+    validity = column.buffers()[0]
+    if validity is None:  # then none is, but for the type of which every value is null
+        return np.full(len(column), column.null_count > 0)
+    bits = np.frombuffer(validity, np.uint8)
+    valid = np.unpackbits(bits, count=column.offset + len(column), bitorder="little")[column.offset :]
+    return valid == 0
 
 
 def byte_range(column: pa.Array[Any]) -> tuple[int, int]:
@@ -74,15 +105,17 @@ def utf16_length(texts: pa.Array[Any]) -> pa.Array[Any]:
     return length
 
 
-def emptied(column: pa.Array[Any]) -> pa.Array[Any]:
-    """Return a string or binary column in which empty cells stand for nulls; without copying, as a rule."""
+def emptied(column: pa.Array[Any], nulls: NDArray[np.bool_] | None = None) -> pa.Array[Any]:
+    """Return a string or binary column in which empty cells stand for nulls; without copying, as a rule.
+
+    `nulls` is what `is_null` returns, where it is known.
+    """
     if not column.null_count:
         return column
     _, offsets, data = column.buffers()
     if offsets is None:
         return column
-    bounds = np.frombuffer(memoryview(offsets), np.int32)[column.offset : column.offset + len(column) + 1]
-    if np.diff(bounds)[is_null(column)].any():  # what lies behind a null is anything
+    if lengths(column)[is_null(column) if nulls is None else nulls].any():  # what lies behind a null is anything
         filled: pa.Array[Any] = pc.fill_null(column, "" if pa.types.is_string(column.type) else b"")
         return filled
     kept = data if data is not None else pa.py_buffer(b"")

@@ -49,7 +49,8 @@ class VOTableWriter:
         InternalError
             A value does not fit its field.
         """
-        return self._wrapped(b"".join([self._encoded(part) for part in split(batch)]))
+        encoded = [self._encoded(part) for part in split(batch)]
+        return b"".join([self._wrapped(part) for part in encoded])
 
     def pieces(self, batch: pa.RecordBatch) -> Iterator[bytes]:
         """Yield the rows of a batch in pieces of about 4 MB at most, however large the batch is.
@@ -70,7 +71,7 @@ class VOTableWriter:
         trailing = () if status is QueryStatus.OK else (Info(name="QUERY_STATUS", value=status, text=message),)
         return self._base64.finish() + self._frame.footer(trailing)
 
-    def _encoded(self, batch: pa.RecordBatch) -> bytes:
+    def _encoded(self, batch: pa.RecordBatch) -> bytes | memoryview:
         match self._serialization:
             case Serialization.TABLEDATA:
                 return tabledata.encode(batch, self._document.fields)
@@ -79,8 +80,8 @@ class VOTableWriter:
             case _:
                 assert_never(self._serialization)
 
-    def _wrapped(self, encoded: bytes) -> bytes:
-        return self._base64.feed(encoded) if self._serialization is Serialization.BINARY2 else encoded
+    def _wrapped(self, encoded: bytes | memoryview) -> bytes:
+        return self._base64.feed(encoded) if self._serialization is Serialization.BINARY2 else bytes(encoded)
 
 
 def split(batch: pa.RecordBatch, piece_bytes: int = PIECE_BYTES) -> Iterator[pa.RecordBatch]:

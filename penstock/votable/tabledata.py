@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ILLEGAL_IN_XML = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x{FFFE}\x{FFFF}]"
 _NONCHARACTERS = ("\ufffe".encode(), "\uffff".encode())
+_FIRST_OF_NONCHARACTERS = 0xEF
 _ESCAPES = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#13;"))
 _Speller = Callable[[Any], str]
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -105,8 +106,8 @@ def _cells(array: pa.Array[Any], field: Field) -> pa.Array[Any]:
 
 def _escaped(text: pa.Array[Any]) -> pa.Array[Any]:
     # One look at the column's bytes decides which of the costlier replacements are needed: mostly none.
-    data = bytes(content(text))
-    if byte_range(text)[0] < 0x20 or any(mark in data for mark in _NONCHARACTERS):
+    data, (least, greatest) = bytes(content(text)), byte_range(text)
+    if least < 0x20 or (greatest >= _FIRST_OF_NONCHARACTERS and any(mark in data for mark in _NONCHARACTERS)):
         text = pc.replace_substring_regex(text, ILLEGAL_IN_XML, "")
     for character, reference in _ESCAPES:
         if character.encode() in data:

@@ -48,6 +48,8 @@ class PostgresSource:
 
     def __init__(self, pool: asyncpg.Pool, *, queue_time_limit_s: float) -> None:
         self._pool = pool
+        # The pool itself wakes who waits longest, but may have served a newcomer before that one looks again.
+        self._slots = asyncio.Semaphore(pool.get_max_size())
         self._queue_time_limit_s = queue_time_limit_s
 
     async def open(self, statement: Statement, *, maxrows: int, time_limit_s: float) -> AsyncGenerator[Part, None]:
@@ -96,7 +98,8 @@ class PostgresSource:
     async def warm_up(self) -> None:
         """Open a connection (`tap_proxy.ports.TapSource`); a database that is away is told to who asks."""
         with suppress(ServiceUnavailable):
-            await self._pool.release(await self._acquire())
+            async with self._connection():
+                pass
 
     def offer(self, tables: Iterable[str]) -> None:
         """Do nothing: the database itself knows what its role may read (`tap_proxy.ports.TapSource`)."""
@@ -114,28 +117,47 @@ class PostgresSource:
 
     @asynccontextmanager
     async def _transaction(self, time_limit_s: float) -> AsyncGenerator[Any, None]:
-        connection = await self._acquire()
+        async with self._connection() as connection:
+            try:
+                await connection.execute(
+                    f"BEGIN TRANSACTION READ ONLY; SET LOCAL statement_timeout = {math.ceil(time_limit_s * 1000)}"
+                )
+                try:
+                    yield connection
+                finally:
+                    await _roll_back(connection)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                raise _as_service_error(error, time_limit_s) from error
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[Any, None]:
+        """Lend a connection; they go to queries in the order in which these came."""
         try:
-            await connection.execute(
-                f"BEGIN TRANSACTION READ ONLY; SET LOCAL statement_timeout = {math.ceil(time_limit_s * 1000)}"
-            )
+            async with asyncio.timeout(self._queue_time_limit_s):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            raise _busy() from error
+        try:
+            connection = await self._acquire()
             try:
                 yield connection
             finally:
-                await _roll_back(connection)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            raise _as_service_error(error, time_limit_s) from error
+                await self._pool.release(connection)
         finally:
-            await self._pool.release(connection)
+            self._slots.release()
 
     async def _acquire(self) -> Any:
         try:
             return await self._pool.acquire(timeout=self._queue_time_limit_s)
         except TimeoutError as error:
-            raise ServiceUnavailable("Too many queries run already; try again later.", retry_after_s=10) from error
+            raise _busy() from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             _log.warning("postgres_unreachable", error=str(error))
             raise ServiceUnavailable("The database cannot be reached; try again later.", retry_after_s=30) from error
+
+
+def _busy() -> ServiceUnavailable:
+    return ServiceUnavailable("Too many queries run already; try again later.", retry_after_s=10)
 
 
 async def open_pool(url: str, *, connections: int, search_path: str) -> asyncpg.Pool:

@@ -39,3 +39,21 @@ async def test_what_the_values_do_not_allow_is_the_callers_to_mend(postgres_url:
     async with postgres_source(postgres_url) as source:
         with pytest.raises(UsageError, match="database refuses"):
             await rows_of(source, select(sql))
+
+
+async def test_queries_that_wait_get_a_connection_before_those_that_come_later(postgres_url: str) -> None:
+    served: list[int] = []
+    asked: list[asyncio.Task[None]] = []
+
+    async def ask(number: int) -> None:
+        await rows_of(source, select("SELECT n FROM numbers"), maxrows=1)
+        served.append(number)
+
+    async with postgres_source(postgres_url, connections=1, queue_time_limit_s=60) as source:
+        while len(served) < 10:
+            asked.append(asyncio.create_task(ask(len(asked))))
+            await asyncio.sleep(0)  # so that somebody comes at every moment
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+    assert served[:10] == list(range(10))
