@@ -88,7 +88,8 @@ def _await(url: str) -> None:
     raise TimeoutError(url)
 
 
-def _load(port: int, path: str, concurrency: int) -> dict[str, float]:
+def load(port: int, path: str, concurrency: int) -> dict[str, float]:
+    """Make requests from another process, `concurrency` at a time; return what `bench.load` prints."""
     command = [sys.executable, "-m", "bench.load", "127.0.0.1", str(port), path, str(concurrency), str(SECONDS)]
     answer: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     return answer
@@ -103,8 +104,8 @@ def one_row(server: Server, engine: str, what: str, query: str) -> None:
         table.add_column(heading, justify="right")
     with bare(document) as bare_port:
         for concurrency in CONCURRENCIES:
-            ours = _load(urlsplit(server.base).port or 0, path, concurrency)
-            floor = _load(bare_port, "/fixed", concurrency)
+            ours = load(urlsplit(server.base).port or 0, path, concurrency)
+            floor = load(bare_port, "/fixed", concurrency)
             figures = [ours["per_s"], ours["p50_ms"], ours["p99_ms"], floor["per_s"], floor["p50_ms"], floor["p99_ms"]]
             table.add_row(str(concurrency), *(f"{x:.1f}" for x in figures), f"{ours['per_s'] / floor['per_s']:.3f}")
     console.print(table)
