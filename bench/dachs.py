@@ -27,7 +27,7 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from bench.service import load
+from bench.service import cpu_s, load
 from tests.support.server import Server, environment, serve
 
 DACHS = "http://127.0.0.1:18777"
@@ -111,12 +111,6 @@ def one_row(ours: str) -> None:
     console.print(table)
 
 
-def _processor_s(server: psutil.Process) -> float:
-    """Return the processor's time that a server and its children have taken, in seconds."""
-    times = [each.cpu_times() for each in (server, *server.children(recursive=True))]
-    return sum(each.user + each.system for each in times)
-
-
 def _dachs_process() -> psutil.Process:
     return next(each for each in psutil.process_iter() if each.cmdline()[1:4] == ["/usr/bin/dachs", "serve", "start"])
 
@@ -143,10 +137,10 @@ def many_rows(ours: Server) -> None:
             base + _path(f"SELECT {COLUMNS} FROM {table_name}", form, 2 * ROWS)
             for base, table_name in ((DACHS, "example.stars"), (ours.base, "own.stars"))
         ]
-        before = [*map(_processor_s, servers)]
+        before = [*map(cpu_s, servers)]
         times = [[_seconds(url) for url in urls] for _ in range(TIMES)]
         theirs, here = (ROWS / statistics.median(each) for each in zip(*times, strict=True))
-        spent = [_processor_s(server) - start for server, start in zip(servers, before, strict=True)]
+        spent = [cpu_s(server) - start for server, start in zip(servers, before, strict=True)]
         ratios = here / theirs, spent[0] / spent[1]
         table.add_row(name, f"{theirs:,.0f}", f"{here:,.0f}", *(f"{ratio:.1f}" for ratio in ratios))
     console.print(table)
