@@ -10,12 +10,14 @@ import hashlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
 from penstock.clock import Clock
 from penstock.db import Database
+from penstock.direct import Statement
 from tap_proxy.core.tap_schema import NAME
 from tap_proxy.upstream.asking import Report, abort
 from tap_proxy.upstream.client import Request, UpstreamClient
@@ -68,17 +70,18 @@ class Shadows:
         self.clock = clock
         names = ("job_id", "upstream", "url", "request", "ends")
         self._table = db.namespace(NAME).table("upstream_job", *(sa.Column(name, sa.Text) for name in names))
+        self._all = Statement.of(sa.select(self._table), db.dialect)
 
     async def find(self, job_id: str) -> Shadow | None:
         """Return the job that works for one of ours."""
         async with self._db.read() as connection:
-            row = (await connection.execute(sa.select(self._table).where(self._table.c.job_id == job_id))).first()
+            found = await connection.execute(sa.select(self._table).where(self._table.c.job_id == job_id))
+            row = found.mappings().first()
         return None if row is None else _shadow(row)
 
     async def all(self) -> Sequence[Shadow]:
         """Return all of them."""
-        async with self._db.read() as connection:
-            return [_shadow(row) for row in await connection.execute(sa.select(self._table))]
+        return [_shadow(row) for row in await self._db.direct.read(self._all, {})]
 
     async def keep(self, shadow: Shadow) -> None:
         """Note a job, in the place of an earlier one for the same job of ours."""
@@ -171,11 +174,11 @@ def _digest(client: UpstreamClient, request: Request) -> str:
     return hashlib.sha256(orjson.dumps(asked)).hexdigest()
 
 
-def _shadow(row: sa.Row[tuple[str, str, str, str, str]]) -> Shadow:
+def _shadow(row: Mapping[Any, Any]) -> Shadow:
     return Shadow(
-        job_id=row.job_id,
-        upstream=row.upstream,
-        url=row.url,
-        request=row.request,
-        ends=datetime.fromisoformat(row.ends),
+        job_id=row["job_id"],
+        upstream=row["upstream"],
+        url=row["url"],
+        request=row["request"],
+        ends=datetime.fromisoformat(row["ends"]),
     )
