@@ -21,6 +21,7 @@ BENCHES = (
     "facilities",
     "planner",
     "proxy",
+    "dachs",
     "registry",
     "regtap",
 )

@@ -18,11 +18,12 @@ from typing import cast
 import uvloop
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 _STATUSES = (b"200", b"303")
 
 
 class AnswerReader:
-    """Finds the ends of answers in the bytes of a connection; an answer must have its Content-Length."""
+    """Finds the ends of answers in the bytes of a connection, by their Content-Length or their last chunk."""
 
     def __init__(self) -> None:
         self._seen = b""
@@ -34,7 +35,10 @@ class AnswerReader:
         if end < 0:
             return False
         length = _LENGTH.search(self._seen, 0, end + 2)
-        if len(self._seen) < end + 4 + (int(length[1]) if length else 0):
+        if _CHUNKED.search(self._seen, 0, end + 2):
+            if not self._seen.endswith(b"\r\n0\r\n\r\n"):
+                return False
+        elif len(self._seen) < end + 4 + (int(length[1]) if length else 0):
             return False
         if self._seen[9:12] not in _STATUSES:
             raise RuntimeError(self._seen[:500].decode("latin-1"))

@@ -1,7 +1,7 @@
 """The running TAP service on both engines.
 
-Requests of one row are measured against a bare aiohttp handler, long results in every format against what the database
-itself can give (COPY on PostgreSQL, a cursor of the driver on SQLite).
+Requests of one row are measured against a bare aiohttp handler, and as jobs from end to end; long results in every
+format against what the database itself can give (COPY on PostgreSQL, a cursor of the driver on SQLite).
 
 The server, the bare handler and the load generator are processes of their own; every ratio is taken in one run.
 In the environment, `SERVICE_ROWS` and `SERVICE_FORMATS` say how long results are and in what formats, `SERVICE_SECONDS`
@@ -24,7 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+import aiohttp
 import asyncpg
+import numpy
 import psutil
 import requests
 from rich.console import Console
@@ -89,7 +91,8 @@ def _await(url: str) -> None:
     raise TimeoutError(url)
 
 
-def _load(port: int, path: str, concurrency: int) -> dict[str, float]:
+def load(port: int, path: str, concurrency: int) -> dict[str, float]:
+    """Make requests from another process, `concurrency` at a time; return what `bench.load` prints."""
     command = [sys.executable, "-m", "bench.load", "127.0.0.1", str(port), path, str(concurrency), str(SECONDS)]
     answer: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     return answer
@@ -104,11 +107,61 @@ def one_row(server: Server, engine: str, what: str, query: str) -> None:
         table.add_column(heading, justify="right")
     with bare(document) as bare_port:
         for concurrency in CONCURRENCIES:
-            ours = _load(urlsplit(server.base).port or 0, path, concurrency)
-            floor = _load(bare_port, "/fixed", concurrency)
+            ours = load(urlsplit(server.base).port or 0, path, concurrency)
+            floor = load(bare_port, "/fixed", concurrency)
             figures = [ours["per_s"], ours["p50_ms"], ours["p99_ms"], floor["per_s"], floor["p50_ms"], floor["p99_ms"]]
             table.add_row(str(concurrency), *(f"{x:.1f}" for x in figures), f"{ours['per_s'] / floor['per_s']:.3f}")
     console.print(table)
+
+
+async def _job(client: aiohttp.ClientSession, base: str) -> float:
+    """Create a job, wait until it is COMPLETED and read its result; return the seconds that it took."""
+    begun = time.perf_counter()
+    form = {"LANG": "ADQL", "QUERY": ONE_ROW["3 columns"], "RESPONSEFORMAT": "votable/td", "PHASE": "RUN"}
+    async with client.post(f"{base}/tap/async", data=form, allow_redirects=False) as created:
+        job = created.headers["Location"]
+    phase = "QUEUED"
+    while phase in ("QUEUED", "EXECUTING"):
+        async with client.get(job, params={"WAIT": "60", "PHASE": phase, "RESPONSEFORMAT": "json"}) as answer:
+            phase = (await answer.json())["phase"]
+    async with client.get(f"{job}/results/result") as result:
+        if phase != "COMPLETED" or b"</TR>" not in await result.read():
+            raise RuntimeError(f"{job} ended as {phase}")
+    return time.perf_counter() - begun
+
+
+async def _jobs(server: Server, concurrency: int) -> tuple[float, ...]:
+    """Run jobs, `concurrency` at a time; return jobs per second, p50, p99 and the processor's time of each in ms."""
+    process, times = psutil.Process(server.process.pid), list[float]()
+    async with aiohttp.ClientSession() as client:
+        await asyncio.gather(*(_job(client, server.base) for _ in range(concurrency)))  # these start processes
+        begun, before = time.perf_counter(), cpu_s(process)
+
+        async def again() -> None:
+            while time.perf_counter() - begun < SECONDS:
+                times.append(await _job(client, server.base))
+
+        await asyncio.gather(*(again() for _ in range(concurrency)))
+    per_s, cpu_ms = len(times) / (time.perf_counter() - begun), (cpu_s(process) - before) * 1e3 / len(times)
+    return per_s, *(float(numpy.percentile(times, part)) * 1e3 for part in (50, 99)), cpu_ms
+
+
+def jobs(server: Server, engine: str) -> None:
+    """Run a query of one row as a job, from its creation to its result; the processor's time is that of all of ours."""
+    title = f"async TAP on {engine}, one row, created, COMPLETED and read; load {os.getloadavg()[0]:.1f}"
+    table = Table(title=title, title_justify="left")
+    for heading in ("c", "jobs/s", "p50 ms", "p99 ms", "CPU ms a job"):
+        table.add_column(heading, justify="right")
+    for concurrency in CONCURRENCIES[:2]:
+        figures = asyncio.run(_jobs(server, concurrency))
+        table.add_row(str(concurrency), *(f"{figure:.1f}" for figure in figures))
+    console.print(table)
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """Return the processor's time that a server and its children have taken, those that ended too, in seconds."""
+    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return sum(each.user + each.system + each.children_user + each.children_system for each in times)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +285,7 @@ def main() -> None:
             with serve(data, **settings) as server:
                 for what, query in ONE_ROW.items():
                     one_row(server, engine, what, query)
+                jobs(server, engine)
             if engine == "sqlite":
                 floor = fill_sqlite(data / "penstock.db")
             else:

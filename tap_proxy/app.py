@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -29,7 +30,6 @@ from tap_proxy.adql.sqlite_functions import SQLITE_FUNCTIONS
 from tap_proxy.baskets import BasketTables
 from tap_proxy.core.capabilities import Promises, tap_capabilities
 from tap_proxy.core.examples import examples_for
-from tap_proxy.core.formats import TAP_FORMATS
 from tap_proxy.core.request import RowLimits
 from tap_proxy.core.tap_schema import NAME, TAP_SCHEMA
 from tap_proxy.jobs import query_job
@@ -41,8 +41,9 @@ from tap_proxy.sources.sqlite import SqliteSource
 from tap_proxy.translation import compiler, table_names
 from tap_proxy.uploads import UploadReader
 from tap_proxy.upstream.mounting import Mounts
+from tap_proxy.upstream.shadows import Shadows
 from tap_proxy.web import add_examples, add_front_page, add_plan, add_sync, availability
-from uws.app import add_job_list
+from uws.app import add_job_list, unfinished
 
 PATH = "/tap"
 TITLE = "TAP"
@@ -69,7 +70,14 @@ async def _open_mounts(resources: Resources) -> Mounts:
         cached_queries=settings.cached_queries,
         links_url=settings.links_url,
     )
-    mounts = Mounts(resources.db, service, schemas, settings, allow_private=allow_private)
+    mounts = Mounts(
+        resources.db,
+        service,
+        schemas,
+        settings,
+        allow_private=allow_private,
+        shadows=Shadows(resources.db, partial(unfinished, resources.db), resources.clock),
+    )
     resources.stack.push_async_callback(mounts.close)
     await mounts.load()
     return mounts
@@ -130,9 +138,11 @@ async def open_service(resources: Resources) -> web.Application:
     add_vosi(
         app,
         base_url=base_url,
-        capabilities=lambda base: capabilities_document(_capabilities(schemas, resources.settings, base)),
+        capabilities=lambda base: capabilities_document(
+            _capabilities(schemas, resources.settings, base, functions=mounts.functions)
+        ),
         availability=available,
-        changed=opened,
+        changed=lambda: mounts.changed,
         tables=tables,
     )
     add_sync(app, engine, settings, urls=resources.urls, clock=resources.clock)
@@ -141,7 +151,7 @@ async def open_service(resources: Resources) -> web.Application:
     add_examples(app, examples_document("Queries to start from", examples_for(schemas)))
     add_front_page(app, base_url, TITLE, TEXT)
     await resources.stack.enter_async_context(_in_background(engine.warm_up()))
-    await resources.stack.enter_async_context(_in_background(mounts.keep_fresh(resources.clock)))
+    await resources.stack.enter_async_context(_in_background(mounts.keep_fresh()))
     return app
 
 
@@ -174,12 +184,13 @@ def _row_limits(settings: TapSettings) -> RowLimits:
     return RowLimits(default=settings.maxrec_default, hard=settings.maxrec_hard)
 
 
-def _capabilities(schemas: Sequence[Schema], settings: Settings, base_url: str) -> tuple[Capability, ...]:
+def _capabilities(
+    schemas: Sequence[Schema], settings: Settings, base_url: str, *, functions: Iterable[tuple[str, str]] = ()
+) -> tuple[Capability, ...]:
     own = settings.section(TapSettings)
     return tap_capabilities(
         base_url,
         schemas=schemas,
-        formats=TAP_FORMATS,
         promises=Promises(
             rows=_row_limits(own),
             job_time_limit_s=int(own.job_time_limit_s),
@@ -187,6 +198,7 @@ def _capabilities(schemas: Sequence[Schema], settings: Settings, base_url: str) 
         ),
         security_methods=security_methods(settings),
         full_registry=own.full_registry,
+        functions=functions,
     )
 
 

@@ -12,7 +12,7 @@ from penstock.service import Resources
 from tap_proxy.adql import parse
 from tap_proxy.core.formats import TAP_FORMATS
 from tap_proxy.core.request import LANGUAGES, TapQuery, read_query
-from tap_proxy.service import Run, TapService
+from tap_proxy.service import OfJob, Run, TapService
 from tap_proxy.settings import TapSettings
 from uws.ports import JobContext, JobType, ParameterSpec, ResultSpec
 
@@ -53,7 +53,7 @@ def query_job(engine: Engine, *, path: str) -> JobType:
             time_limit_s=settings.job_time_limit_s,
             caller=context.owner,
             tell_failure=False,
-            report=lambda text: context.progress(message=text),
+            job=OfJob(id=context.job_id, report=lambda text: context.progress(message=text)),
         )
         async with aclosing(service.answer(query, limits)) as pieces:
             # The result is opened when the query is known to be right.

@@ -45,6 +45,14 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfJob:
+    """The job that a query is; `report` tells how it is doing."""
+
+    id: str
+    report: Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """The circumstances of one query.
 
@@ -60,8 +68,8 @@ class Run:
         Who asks.
     tell_failure
         Tell a failure after the first row inside the document, rather than raise it.
-    report
-        Tells how the query is doing, where it is a job.
+    job
+        The job that it is, None if it is none.
     """
 
     now: datetime
@@ -69,7 +77,7 @@ class Run:
     time_limit_s: float
     caller: Principal = ANONYMOUS
     tell_failure: bool = True
-    report: Callable[[str], Awaitable[None]] | None = None
+    job: OfJob | None = None
 
 
 class Elsewhere(Protocol):

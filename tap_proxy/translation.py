@@ -13,9 +13,11 @@ from penstock.db import Dialect as Engine
 from penstock.db import physical_name
 from penstock.tables import Schema
 from penstock.words import fts_tables
-from tap_proxy.adql import Catalogue, Dialect, PostgreSQL, SQLite, compile_query
+from tap_proxy.adql import Catalogue, Dialect, PostgreSQL, SQLite, analyse, parse, translate
 from tap_proxy.adql.dialect import Physical, joined_name, schema_table
 from tap_proxy.core.federation.catalogue import Federation
+from tap_proxy.core.federation.functions import first_call
+from tap_proxy.core.federation.planning import plan_query
 from tap_proxy.core.uploads import TAP_UPLOAD, upload_schema
 from tap_proxy.ports import BASE_MARK, Statement, UploadedTable, elsewhere, marked
 
@@ -40,7 +42,12 @@ def compiler(
         known: Catalogue = catalogue
         if uploads:
             known = catalogue.extended([upload_schema((table.name, table.fields) for table in uploads)])
-        translation = compile_query(text, known, dialect, row_limit=maxrows)
+        query = parse(text)
+        analysed = analyse(query, known)
+        if first_call(query, federation.archives_by_function) is not None:
+            plan_query(text, federation, known)  # which refuses what is not all for the archive that has the function
+            return Statement(sql="", params=(), fields=analysed.query.fields, uploads=tuple(uploads), elsewhere=True)
+        translation = translate(analysed, dialect, row_limit=maxrows)
         return Statement(
             sql=translation.sql,
             params=translation.params,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from aiohttp import web
 from penstock.auth.middleware import install_authentication
 from penstock.auth.opening import security_methods
 from penstock.context import load
+from penstock.db import Database
 from penstock.edge.app import new_service_app
 from penstock.edge.body import install_body_timeout
 from penstock.edge.errors import ErrorRenderer, negotiated_error
@@ -29,6 +30,7 @@ from penstock.settings import Settings
 from penstock.vosi import Availability, capabilities_document, vosi_capabilities
 from uws.catalogue import Catalogue
 from uws.compose import open_changes, policy_of, require_types, results_of
+from uws.core.job import FINAL
 from uws.job_types import installed_job_types as installed_job_types  # for the services that ask what can run
 from uws.openapi import JOB_LIST
 from uws.ports import Dispatch, EndOfAttempt, ExecutorOpener, JobType
@@ -39,6 +41,7 @@ from uws.service.jobs import NewJob as NewJob
 from uws.service.reports import Reports
 from uws.service.upkeep import Upkeep
 from uws.settings import UwsSettings
+from uws.store import SqlStore
 from uws.web import JobListResource, JobListSettings
 from uws.worker.control import Control, Stopper
 from uws.worker_api import WorkerApi
@@ -104,6 +107,13 @@ async def open_jobs(
         policy=policy,
         random=os.urandom,
     )
+
+
+async def unfinished(db: Database, job_ids: Collection[str]) -> frozenset[str]:
+    """Return those of the jobs that run or will; the others are over, or never were."""
+    store = SqlStore(db)
+    jobs = [await store.get(job_id) for job_id in job_ids]
+    return frozenset(job.id for job in jobs if job is not None and job.phase not in FINAL)
 
 
 JOBS: Shared[JobService] = Shared("uws.jobs", open_jobs)

@@ -22,7 +22,7 @@ def add_vosi(
     base_url: Callable[[web.Request], str],
     capabilities: Callable[[str], bytes],
     availability: Callable[[], Awaitable[Availability]],
-    changed: datetime,
+    changed: datetime | Callable[[], datetime],
     tables: Callable[[], Awaitable[Sequence[Schema]]] | None = None,
 ) -> None:
     """Add GET and HEAD of ``/capabilities``, ``/availability`` and, where there are tables, ``/tables``.
@@ -38,14 +38,17 @@ def add_vosi(
     availability
         Looks whether the service can do its work.
     changed
-        When capabilities and tables last changed; the start of the process will do.
+        When capabilities and tables last changed; where they do not, the start of the process will do.
     tables
         Gives the published tables.
     """
 
+    def last_change() -> datetime:
+        return changed if isinstance(changed, datetime) else changed()
+
     async def show_capabilities(request: web.Request) -> web.Response:
         """Say what the service can do."""
-        return _xml(capabilities(base_url(request)), changed)
+        return _xml(capabilities(base_url(request)), last_change())
 
     async def show_availability(request: web.Request) -> web.Response:
         """Say whether the service can do its work."""
@@ -56,7 +59,7 @@ def add_vosi(
     app.router.add_get("/capabilities", show_capabilities)
     app.router.add_get("/availability", show_availability)
     if tables is not None:
-        _add_tables(app, tables, changed)
+        _add_tables(app, tables, last_change)
 
 
 def available_unless(
@@ -71,14 +74,16 @@ def available_unless(
     return availability
 
 
-def _add_tables(app: web.Application, tables: Callable[[], Awaitable[Sequence[Schema]]], changed: datetime) -> None:
+def _add_tables(
+    app: web.Application, tables: Callable[[], Awaitable[Sequence[Schema]]], changed: Callable[[], datetime]
+) -> None:
     async def show_tables(request: web.Request) -> web.Response:
         """Describe all tables; ``detail=min`` leaves out their columns."""
         asked = (await read_parameters(request)).single("detail") or "max"
         detail = _DETAILS.get(asked)
         if detail is None:
             raise refuse("detail", asked, "min or max")
-        return _xml(tableset_document(await tables(), detail), changed)
+        return _xml(tableset_document(await tables(), detail), changed())
 
     async def show_table(request: web.Request) -> web.Response:
         """Describe one table, by its name as a query spells it."""
@@ -86,7 +91,7 @@ def _add_tables(app: web.Application, tables: Callable[[], Awaitable[Sequence[Sc
         found = find_table(await tables(), name)
         if found is None:
             raise NotFound(f"There is no table {name[:120]}; /tables lists them all.")
-        return _xml(table_document(*found), changed)
+        return _xml(table_document(*found), changed())
 
     app.router.add_get("/tables", show_tables)
     app.router.add_get("/tables/{name:.+}", show_table)

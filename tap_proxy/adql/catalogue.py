@@ -45,12 +45,15 @@ class Catalogue:
 
     def __init__(self, schemas: Iterable[Schema], *, functions: Iterable[Function] = FUNCTIONS) -> None:
         self._tables: dict[str, tuple[CatalogueTable, ...]] = {}
-        self._functions = {function.name.lower(): function for function in functions}
+        self._functions: dict[str, tuple[Function, ...]] = {}
+        for function in functions:
+            name = function.name.lower()
+            self._functions[name] = (*self._functions.get(name, ()), function)
         self._add(schemas)
 
     def extended(self, schemas: Iterable[Schema]) -> Catalogue:
         """Return a catalogue with more tables, such as those uploaded with a query (TAP 1.1 s2.7.6)."""
-        extended = Catalogue((), functions=self._functions.values())
+        extended = Catalogue((), functions=self.functions())
         extended._tables = dict(self._tables)
         extended._add(schemas)
         return extended
@@ -63,13 +66,14 @@ class Catalogue:
             found = [entry for entry in found if len(qualifier) == 1 and same(qualifier[0], entry.schema)]
         return exact(found, [entry.table.name for entry in found], name)
 
-    def function(self, name: Identifier) -> Function | None:
-        """Return a user-defined function."""
-        return self._functions.get(name.name.lower())
+    def function(self, name: Identifier, arguments: int) -> Function | None:
+        """Return a user-defined function: of several forms that which takes so many arguments, else the first."""
+        forms = self._functions.get(name.name.lower(), ())
+        return next((form for form in forms if len(form.parameters) == arguments), forms[0] if forms else None)
 
     def functions(self) -> tuple[Function, ...]:
-        """Return all user-defined functions."""
-        return tuple(self._functions.values())
+        """Return all user-defined functions, each form of them."""
+        return tuple(form for forms in self._functions.values() for form in forms)
 
     def suggest_table(self, name: Identifier) -> str | None:
         """Return the published table whose name is nearest to a misspelt one, query-ready."""
@@ -87,7 +91,7 @@ class Catalogue:
         near = nearest(name.name, [*self._functions, *language])
         if near is None:
             return None
-        return f"did you mean {language.get(near) or self._functions[near].name}?"
+        return f"did you mean {language.get(near) or self._functions[near][0].name}?"
 
     def _add(self, schemas: Iterable[Schema]) -> None:
         for schema in schemas:

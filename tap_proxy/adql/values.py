@@ -243,7 +243,7 @@ def _in_unit(node: ast.FunctionCall, place: Place) -> Bound:
 def _user_function(node: ast.UserFunctionCall, place: Place) -> Bound:
     if node.name.name.upper() == "MOC":
         return bind_moc(node, [bind(argument, place) for argument in node.arguments])
-    function = place.session.catalogue.function(node.name)
+    function = place.session.catalogue.function(node.name, len(node.arguments))
     if function is None:
         near = place.session.catalogue.suggest_function(node.name)
         advice = f"; {near}" if near else ""

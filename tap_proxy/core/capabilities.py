@@ -12,6 +12,7 @@ from penstock.tables import Schema
 from penstock.vosi import Capability, vosi_capabilities
 from tap_proxy.adql import FUNCTIONS
 from tap_proxy.adql.kinds import shape_of
+from tap_proxy.core.formats import TAP_FORMATS
 from tap_proxy.core.request import RowLimits
 
 TAP_STANDARD_ID = "ivo://ivoa.net/std/TAP"
@@ -55,15 +56,16 @@ def tap_capabilities(
     base_url: str,
     *,
     schemas: Sequence[Schema],
-    formats: FormatTable,
     promises: Promises,
     security_methods: tuple[str | None, ...] = (),
     full_registry: bool = False,
+    functions: Iterable[tuple[str, str]] = (),
 ) -> tuple[Capability, ...]:
     """Return all capabilities of the service at `base_url`.
 
     `full_registry` tells whether the tables ``rr.*`` hold the whole VO Registry: a service whose tables hold less must
-    not declare their data model (RegTAP 1.2 s7).
+    not declare their data model (RegTAP 1.2 s7). `functions` are signatures and descriptions of functions that are not
+    ours.
     """
     access = TableAccess(
         data_models=(*_data_models(schemas), *(_WHOLE_REGISTRY if full_registry else ())),
@@ -72,10 +74,10 @@ def tap_capabilities(
                 name="ADQL",
                 versions=_VERSIONS,
                 description="ADQL 2.1; the constructs that it took over from 2.0 are accepted too",
-                features=_features(schemas),
+                features=_features(schemas, functions),
             ),
         ),
-        output_formats=tuple(_output_formats(formats)),
+        output_formats=tuple(_output_formats(TAP_FORMATS)),
         upload_methods=tuple(f"{REGEXT}#upload-{way}" for way in ("inline", "http", "https")),
         upload_limit=DataLimits(unit="byte", default=promises.upload_bytes, hard=promises.upload_bytes),
         execution_duration=Times(default_s=promises.job_time_limit_s, hard_s=promises.job_time_limit_s),
@@ -95,7 +97,7 @@ def tap_capabilities(
     return (tap, *vosi_capabilities(base_url, tables=True), examples)
 
 
-def _features(schemas: Sequence[Schema]) -> tuple[LanguageFeatures, ...]:
+def _features(schemas: Sequence[Schema], functions: Iterable[tuple[str, str]]) -> tuple[LanguageFeatures, ...]:
     """Return the optional parts of the language (TAPRegExt 1.0 s2.4, ADQL 2.1 s4)."""
     own = [(each.signature, each.description) for each in FUNCTIONS]
     optional = [
@@ -104,7 +106,7 @@ def _features(schemas: Sequence[Schema]) -> tuple[LanguageFeatures, ...]:
     ]
     columns = (column for schema in schemas for table in schema.tables for column in table.columns)
     mocs = (_MOC,) if any(shape_of(column) == "moc" for column in columns) else ()
-    return (LanguageFeatures(type=f"{REGEXT}#features-udf", features=tuple(own)), *optional, *mocs)
+    return (LanguageFeatures(type=f"{REGEXT}#features-udf", features=(*own, *functions)), *optional, *mocs)
 
 
 def _data_models(schemas: Sequence[Schema]) -> Iterable[tuple[str, str]]:

@@ -44,14 +44,20 @@ def open_fits(path: Path, hdu: str | None) -> Reading:
         raise UsageError(f"{path.name} cannot be read as FITS: {error}.") from error
     seen = [0]
     rows = len(unit.data)
+    title = str(unit.header.get("OBJECT", "") or unit.name or "")
+    units.close()
 
     def batches() -> Iterator[pa.RecordBatch]:
-        with units:
-            for start in range(0, rows, BATCH_ROWS):
-                seen[0] = min(start + BATCH_ROWS, rows)
-                yield _batch(path, unit.data[start : start + BATCH_ROWS], fields)
+        for start in range(0, rows, BATCH_ROWS):
+            # Opened anew for each batch: what was read of a mapped file stays in memory until it is closed.
+            try:
+                with fits.open(path, memmap=True, lazy_load_hdus=True) as units:
+                    batch = _batch(path, _unit(path, units, hdu).data[start : start + BATCH_ROWS], fields)
+            except OSError as error:
+                raise UsageError(f"{path.name} cannot be read any more: {error}.") from error
+            seen[0] = min(start + BATCH_ROWS, rows)
+            yield batch
 
-    title = str(unit.header.get("OBJECT", "") or unit.name or "")
     return Reading(fields=fields, batches=batches(), done=lambda: seen[0] / max(rows, 1), description=title or None)
 
 

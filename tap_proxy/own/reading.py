@@ -21,6 +21,7 @@ from penstock.votable.reader import UploadLimits, read
 BATCH_ROWS = 50_000
 _SNIFFED_BYTES = 8
 _CSV_BLOCK_BYTES = 8 << 20
+_PARQUET_BUFFER_BYTES = 1 << 20
 _UNBOUNDED = UploadLimits(max_bytes=1 << 62, max_rows=1 << 62)
 
 
@@ -92,7 +93,7 @@ def _closing(batches: Iterator[pa.RecordBatch], file: IO[bytes]) -> Iterator[pa.
 
 
 def _open_parquet(path: Path) -> Reading:
-    file = pq.ParquetFile(path)
+    file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_PARQUET_BUFFER_BYTES)  # else all that was read is kept
     return _of_arrow(path, file.schema_arrow, file.iter_batches(batch_size=BATCH_ROWS), file.metadata.num_rows)
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from penstock.dali.errors import NotFound, UsageError
 from penstock.db import Database, physical_name
+from penstock.direct import Statement
 from tap_proxy.adql.dialect import quoted
 from tap_proxy.core.own_tables import OwnTable, table_document, table_of
 from tap_proxy.core.tap_schema import NAME
@@ -37,6 +38,8 @@ class OwnTables:
             sa.Column("origin", sa.Text),
             sa.Column("in_place", sa.Boolean),
         )
+        version = sa.select(sa.func.count().label("tables"), sa.func.max(self._table.c.added).label("latest"))
+        self._version = Statement.of(version, db.dialect)
 
     async def all(self) -> tuple[OwnTable, ...]:
         """Return all added tables, by name."""
@@ -47,10 +50,8 @@ class OwnTables:
 
     async def version(self) -> str:
         """Return a mark that changes with the tables."""
-        t = self._table.c
-        async with self._db.read() as connection:
-            row = (await connection.execute(sa.select(sa.func.count(), sa.func.max(t.added)))).one()
-        return f"{row[0]} {row[1]}"
+        (row,) = await self._db.direct.read(self._version, {})
+        return f"{row['tables']} {row['latest']}"
 
     async def find(self, schema: str, table: str) -> OwnTable | None:
         """Return an added table, None if there is none."""

@@ -12,8 +12,9 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import IO, Any, ClassVar
-from urllib.parse import urljoin, urlsplit
+from functools import lru_cache
+from typing import IO, ClassVar
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import aiohttp
 import structlog
@@ -31,6 +32,8 @@ _MOST_ERROR_BYTES = 1 << 16
 _MOST_SWELLING = 200  # times; rows of a table that are all alike reach about a hundred
 _SMALL_BYTES = 1 << 24
 _MOST_MESSAGE = 2000
+_SHORT = 4096
+_CACHED_FORMS = 256
 _TAG = re.compile(r"<[^>]*>")
 _log = structlog.get_logger(__name__)
 
@@ -72,6 +75,11 @@ class Site:
     idle_s: float = 60.0
 
 
+@lru_cache(_CACHED_FORMS)
+def _encoded(items: tuple[tuple[str, str], ...]) -> str:
+    return urlencode(items)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What an upstream is asked: parameters, and tables that go with them."""
@@ -79,8 +87,12 @@ class Request:
     params: Mapping[str, str]
     parts: Sequence[Part] = ()
 
-    def body(self) -> aiohttp.FormData:
+    def body(self) -> aiohttp.FormData | bytes:
         """Return a form, anew each time, since sending uses it up."""
+        if not self.parts:
+            items = tuple(self.params.items())
+            short = sum(map(len, self.params.values())) < _SHORT
+            return (_encoded(items) if short else urlencode(items)).encode()
         form = aiohttp.FormData(quote_fields=False)
         for name, value in self.params.items():
             form.add_field(name, value)
@@ -212,11 +224,11 @@ class UpstreamClient:
         raise UpstreamFailed(f"{self.site.name} redirects more than {_MOST_REDIRECTS} times.")
 
     async def _ask(self, method: str, url: str, request: Request | None) -> aiohttp.ClientResponse:
-        data: Any = None
-        if request is not None:
-            data = request.body() if request.parts else dict(request.params)
+        data = None if request is None else request.body()
         ours = self.is_ours(url)
         headers = {"Authorization": f"Bearer {self.site.token}"} if self.site.token and ours else {}
+        if isinstance(data, bytes):  # written by aiohttp, a form takes a fifth of all the time that a short query does
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
         session = self._session(trusted=ours and self.site.trusted)
         return await session.request(method, url, data=data, headers=headers, allow_redirects=False)
 
@@ -289,6 +301,7 @@ def shown(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()[:200]
 
 
+@lru_cache(_CACHED_FORMS)
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

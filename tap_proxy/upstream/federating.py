@@ -27,10 +27,12 @@ from tap_proxy.core.request import TapQuery
 from tap_proxy.core.uploads import upload_schema
 from tap_proxy.ports import Gathered, Part, Relayed, Statement, TapSource, UploadedTable
 from tap_proxy.service import LINKS_PATH, LONG_QUERY_LENGTH, Compile, Run
+from tap_proxy.settings import TapSettings
 from tap_proxy.upstream.answers import Rows, checked
 from tap_proxy.upstream.asking import ask
 from tap_proxy.upstream.client import Request, UpstreamClient
 from tap_proxy.upstream.gathering import Bounds, Gathering, archives, parameters, union_columns
+from tap_proxy.upstream.shadows import Attempt, Shadows
 from tap_proxy.upstream.union import with_union
 
 _CACHED_PLANS = 512
@@ -50,10 +52,10 @@ class Federator:
         Who asks the upstreams, by name.
     source
         Our own database, which joins what was fetched.
-    bounds
-        How much is fetched.
-    links_url
-        The DataLink resource for access URLs; None for that of the same host.
+    shadows
+        Where it is kept which jobs of the upstreams work for which of ours.
+    settings
+        How much is fetched, and where access URLs lead.
     """
 
     def __init__(
@@ -63,15 +65,21 @@ class Federator:
         compile: Compile,  # noqa: A002  # the word for it
         clients: Mapping[str, UpstreamClient],
         source: TapSource,
-        bounds: Bounds,
-        links_url: str | None,
+        shadows: Shadows,
+        settings: TapSettings,
     ) -> None:
         self._federation = federation
         self._compile = compile
         self._clients = clients
         self._source = source
-        self._bounds = bounds
-        self._links_url = links_url
+        self._shadows = shadows
+        self._links_url = settings.links_url
+        self._bounds = Bounds(
+            rows=settings.fetch_max_rows,
+            bytes=settings.fetch_max_bytes,
+            keys=settings.fetch_max_keys,
+            archive_time_limit_s=settings.archive_time_limit_s,
+        )
         self._plan_cached = lru_cache(maxsize=_CACHED_PLANS)(lambda text: plan_query(text, federation))
 
     def plan(self, text: str, uploads: Sequence[UploadedTable] = ()) -> Plan:
@@ -119,7 +127,8 @@ class Federator:
         asked = form or ability.quickest()
         parts = await asyncio.to_thread(_contents, query, statement.uploads) if query.uploads else []
         request = _request(parameters(plan.text, asked, query.maxrec, ability.version), query, parts)
-        async with ask(client, request, deadline=deadline, report=run.report) as response:
+        here = None if run.job is None else Attempt(self._shadows, run.job.id, run.job.report)
+        async with ask(client, request, deadline=deadline, here=here) as response:
             is_votable = form is None or query.format.serialization is not None
             chunks = checked(client, client.chunks(response, deadline=deadline), votable=is_votable)
             async with aclosing(chunks):

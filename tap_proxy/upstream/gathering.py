@@ -135,7 +135,7 @@ class Gathering:
         mount = next(each for each in self._federation.mounts if each.name == fetch.archive)
         form = mount.metadata.ability.quickest()
         request = Request(params=parameters(fetch.text(*narrowed), form, most, mount.metadata.ability.version))
-        async with ask(client, request, deadline=deadline, report=None) as response:
+        async with ask(client, request, deadline=deadline) as response:
             limits = UploadLimits(
                 max_bytes=self._bounds.bytes, max_rows=self._bounds.rows + 10**9, max_columns=_MOST_COLUMNS
             )

@@ -15,8 +15,9 @@ from penstock.discovery import endpoints
 from penstock.votable.text import text_column
 from penstock.votable.upload import UploadLimits
 from tap_proxy.core.federation.ability import Ability, Unreadable, read_capabilities
+from tap_proxy.core.federation.functions import read_functions
 from tap_proxy.core.federation.mount import Metadata, RemoteTable
-from tap_proxy.core.federation.tableset import MAX_COLUMNS, described_tables, read_tables
+from tap_proxy.core.federation.tableset import MAX_COLUMNS, DescribedTables, described_tables, read_tables
 from tap_proxy.service import TAP_STANDARD_ID
 from tap_proxy.settings import TapSettings, UpstreamSettings
 from tap_proxy.upstream.answers import Rows, checked
@@ -120,6 +121,8 @@ class Harvester:
                 await client.save(f"{client.site.url}/capabilities", file, max_bytes=most, deadline=deadline)
                 file.seek(0)
                 ability = await asyncio.to_thread(read_capabilities, file)
+                file.seek(0)
+                functions = await asyncio.to_thread(read_functions, file)
             schemas = frozenset(upstream.schemas)
             try:
                 with TemporaryFile() as file:
@@ -133,23 +136,28 @@ class Harvester:
             await client.close()
         if not found:
             raise Unreadable("it describes no tables, or none of the schemas that are wanted")
-        return Metadata(tables=found, ability=ability)
+        return Metadata(tables=found, ability=ability, functions=functions)
 
     async def _described(
         self, client: UpstreamClient, ability: Ability, schemas: frozenset[str], deadline: float
     ) -> tuple[RemoteTable, ...]:
         """Return the tables as TAP_SCHEMA tells them, where /tables does not."""
-        tables = await self._rows(client, "SELECT * FROM TAP_SCHEMA.tables", ability, deadline)
-        columns = await self._rows(client, "SELECT * FROM TAP_SCHEMA.columns", ability, deadline)
-        return await asyncio.to_thread(described_tables, tables, columns, schemas)
+        rows = {name: await self._rows(client, name, ability, deadline) for name in ("tables", "columns")}
+        try:
+            rows |= {name: await self._rows(client, name, ability, deadline) for name in ("keys", "key_columns")}
+        except ServiceError as error:  # tables are of use without their keys
+            _log.info("upstream_without_keys", upstream=client.site.name, reason=error.message)
+        return await asyncio.to_thread(described_tables, DescribedTables(**rows), schemas)
 
     async def _rows(
-        self, client: UpstreamClient, query: str, ability: Ability, deadline: float
+        self, client: UpstreamClient, name: str, ability: Ability, deadline: float
     ) -> list[dict[str, str | None]]:
+        """Return the rows of a table of TAP_SCHEMA."""
+        query = f"SELECT * FROM TAP_SCHEMA.{name}"  # noqa: S608  # ADQL, of our own names
         request = Request(params=parameters(query, ability.quickest(), MAX_COLUMNS, ability.version))
         limits = UploadLimits(max_bytes=self._settings.upstream_metadata_bytes, max_rows=MAX_COLUMNS)
         found: list[dict[str, str | None]] = []
-        async with ask(client, request, deadline=deadline, report=None) as response:
+        async with ask(client, request, deadline=deadline) as response:
             chunks = checked(client, client.chunks(response, deadline=deadline), votable=True)
             async with aclosing(chunks):
                 rows = Rows(client, chunks, limits)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 import structlog
 
-from penstock.clock import Clock
 from penstock.dali.errors import ServiceError
 from penstock.db import Database
 from penstock.tables import Schema
 from tap_proxy.core.federation.catalogue import Federation
+from tap_proxy.core.federation.functions import forms
 from tap_proxy.core.federation.mount import Mount
 from tap_proxy.core.federation.plan import Plan
 from tap_proxy.core.own_tables import schemas_of
@@ -23,12 +23,13 @@ from tap_proxy.store import publish
 from tap_proxy.translation import compiler, table_names
 from tap_proxy.upstream.client import UpstreamClient
 from tap_proxy.upstream.federating import Federator
-from tap_proxy.upstream.gathering import Bounds
 from tap_proxy.upstream.harvesting import Harvester, site_of, source_of
+from tap_proxy.upstream.shadows import Shadows
 from tap_proxy.upstream.store import Known, UpstreamStore
 
 _ASK_EVERY_S = 30.0
 _LOOK_EVERY_S = 1.0
+_TIDY_EVERY_S = 2.0
 _log = structlog.get_logger(__name__)
 
 
@@ -47,6 +48,13 @@ class Mounts:
         The upstreams.
     allow_private
         Whether upstreams that the Registry names may have private addresses.
+    shadows
+        Where it is kept which jobs of the upstreams work for which of ours.
+
+    Attributes
+    ----------
+    changed
+        When what is published was last found to have changed.
     """
 
     def __init__(
@@ -57,6 +65,7 @@ class Mounts:
         settings: TapSettings,
         *,
         allow_private: bool,
+        shadows: Shadows,
     ) -> None:
         self.service = service
         self.problems: tuple[str, ...] = ()
@@ -69,6 +78,9 @@ class Mounts:
         self._schemas = self._published
         self._settings = settings
         self._allow_private = allow_private
+        self._shadows = shadows
+        self._clock = shadows.clock
+        self.changed = self._clock()
         self._clients: dict[str, UpstreamClient] = {}
         self._seen: Mapping[str, str] = {}
         self._take(Federation(self._schemas, (), here=settings.archive_name))
@@ -77,6 +89,11 @@ class Mounts:
     def schemas(self) -> tuple[Schema, ...]:
         """All that is published."""
         return self._federation.schemas
+
+    @property
+    def functions(self) -> Iterator[tuple[str, str]]:
+        """Signatures and descriptions of the functions that queries on tables of an archive may call."""
+        return forms(self._federation.functions)
 
     def plan(self, text: str, uploads: Sequence[UploadedTable] = ()) -> Plan:
         """Return how a query will be answered; nothing is run.
@@ -99,17 +116,18 @@ class Mounts:
             self.service.source.offer(table_names(self._schemas))
             self._take(await self._federation_of(await self._store.all() if versions else {}))
             await publish(self._db, self.schemas)
-            self._seen, self._own_seen = versions, own
+            self._seen, self._own_seen, self.changed = versions, own, self._clock()
 
-    async def keep_fresh(self, clock: Clock) -> None:
+    async def keep_fresh(self) -> None:
         """Ask the upstreams again and again, and publish what they, other processes or the operator have to tell."""
         looking = self._again(self.load, _LOOK_EVERY_S)
         if not self._settings.upstreams:
             await looking
             return
-        harvester = Harvester(self._db, self._settings, allow_private=self._allow_private, clock=clock)
+        harvester = Harvester(self._db, self._settings, allow_private=self._allow_private, clock=self._clock)
         asking = self._again(harvester.refresh, min(_ASK_EVERY_S, self._settings.upstream_refresh_s))
-        await asyncio.gather(looking, asking)
+        tidying = self._again(lambda: self._shadows.tidy(self._clients), _TIDY_EVERY_S)
+        await asyncio.gather(looking, asking, tidying)
 
     @staticmethod
     async def _again(do: Callable[[], Awaitable[object]], every_s: float) -> None:
@@ -161,7 +179,7 @@ class Mounts:
 
     def _take(self, federation: Federation) -> None:
         """Answer queries on these tables from now on."""
-        service, settings = self.service, self._settings
+        service = self.service
         compile_query = compiler(self._schemas, service.source.dialect, federation)
         self._federation = federation
         self._federator = Federator(
@@ -169,13 +187,8 @@ class Mounts:
             compile=compile_query,
             clients=self._clients,
             source=service.source,
-            bounds=Bounds(
-                rows=settings.fetch_max_rows,
-                bytes=settings.fetch_max_bytes,
-                keys=settings.fetch_max_keys,
-                archive_time_limit_s=settings.archive_time_limit_s,
-            ),
-            links_url=settings.links_url,
+            shadows=self._shadows,
+            settings=self._settings,
         )
         service.elsewhere = self._federator
         service.look_again = self.load

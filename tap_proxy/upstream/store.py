@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from penstock.db import Database
+from penstock.direct import Statement
 from tap_proxy.core.federation.mount import Metadata, metadata_document, metadata_of
 from tap_proxy.core.tap_schema import NAME
 
@@ -49,6 +50,8 @@ class UpstreamStore:
         self._table = db.namespace(NAME).table(
             "upstream", sa.Column("name", sa.Text, primary_key=True), *(sa.Column(name, sa.Text) for name in texts)
         )
+        t = self._table.c
+        self._versions = Statement.of(sa.select(t.name, t.harvested, t.problem), db.dialect)
 
     async def all(self) -> Mapping[str, Known]:
         """Return what is known, by the names of the mounts."""
@@ -58,10 +61,8 @@ class UpstreamStore:
 
     async def versions(self) -> Mapping[str, str]:
         """Return a mark for each upstream, which changes when something else is known of it."""
-        t = self._table.c
-        async with self._db.read() as connection:
-            rows = (await connection.execute(sa.select(t.name, t.harvested, t.problem))).all()
-        return {row.name: f"{row.harvested} {row.problem}" for row in rows}
+        rows = await self._db.direct.read(self._versions, {})
+        return {row["name"]: f"{row['harvested']} {row['problem']}" for row in rows}
 
     async def keep(self, name: str, known: Known) -> None:
         """Keep what is known of an upstream; where its URL or its metadata are None, those from before stay."""

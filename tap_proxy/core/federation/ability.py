@@ -6,8 +6,9 @@ asked for a VOTable.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import IO
 
 from lxml import etree
@@ -104,6 +105,18 @@ def read_capabilities(source: IO[bytes]) -> Ability:
     Unreadable
         It is no such document, or describes no TAP service.
     """
+    return _ability(_tap_capability(source))
+
+
+def declared_features(source: IO[bytes]) -> Iterator[tuple[str, str, str | None]]:
+    """Yield the features of ADQL that capabilities declare: their type, form and description (TAPRegExt 1.0 s2.3).
+
+    Raises as `read_capabilities` does.
+    """
+    yield from islice(_features(_adql(_tap_capability(source))), _MOST_FEATURES)
+
+
+def _tap_capability(source: IO[bytes]) -> etree._Element:
     try:
         root = etree.parse(source, safe_parser()).getroot()
     except etree.XMLSyntaxError as error:
@@ -111,7 +124,7 @@ def read_capabilities(source: IO[bytes]) -> Ability:
     for capability in root.iter("{*}capability"):
         standard = (capability.get("standardID") or "").lower()
         if standard == _TAP:
-            return _ability(capability)
+            return capability
     raise Unreadable("its capabilities describe no TAP service")
 
 
@@ -122,8 +135,12 @@ def safe_parser() -> etree.XMLParser:
     )
 
 
+def _adql(capability: etree._Element) -> list[etree._Element]:
+    return [each for each in capability.iter("{*}language") if _text(each, "name").upper() == "ADQL"]
+
+
 def _ability(capability: etree._Element) -> Ability:
-    languages = [each for each in capability.iter("{*}language") if _text(each, "name").upper() == "ADQL"]
+    languages = _adql(capability)
     versions = {(each.text or "").strip() for language in languages for each in language.iter("{*}version")}
     return Ability(
         version=_version(capability),
@@ -142,14 +159,16 @@ def _version(capability: etree._Element) -> str:
 
 
 def _constructs(languages: Iterable[etree._Element]) -> Iterable[str]:
-    found = 0
+    for _, form, _ in islice(_features(languages), _MOST_FEATURES):
+        yield form.partition("(")[0].strip().upper()
+
+
+def _features(languages: Iterable[etree._Element]) -> Iterator[tuple[str, str, str | None]]:
     for language in languages:
         for features in language.iter("{*}languageFeatures"):
             for feature in features.iter("{*}feature"):
-                found += 1
-                if found > _MOST_FEATURES:
-                    return
-                yield _text(feature, "form").partition("(")[0].strip().upper()
+                description = " ".join(_text(feature, "description").split())
+                yield features.get("type") or "", _text(feature, "form"), description or None
 
 
 def _formats(capability: etree._Element) -> Iterable[OfferedFormat]:

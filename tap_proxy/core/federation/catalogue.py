@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from penstock.tables import Column, Schema
-from tap_proxy.adql import Catalogue
+from tap_proxy.adql import FUNCTIONS, Catalogue, Function
 from tap_proxy.adql.ast import Identifier
 from tap_proxy.adql.catalogue import CatalogueTable
+from tap_proxy.core.federation.functions import by_name, functions_of
 from tap_proxy.core.federation.mount import Mount, RemoteTable
 
 OBSCORE = ("ivoa", "obscore")
@@ -48,6 +49,13 @@ class Federation:
         The upstreams.
     here
         The name of this service among the archives of ``ivoa.obscore``.
+
+    Attributes
+    ----------
+    functions
+        The functions that only archives have.
+    archives_by_function
+        Which archives have them, by lower-case name.
     """
 
     def __init__(self, schemas: Sequence[Schema], mounts: Sequence[Mount], *, here: str) -> None:
@@ -63,8 +71,13 @@ class Federation:
         }
         aliases = _aliases(self.own, mounts)
         self._places |= aliases
+        self.functions = functions_of(mounts)
+        self.archives_by_function = by_name(self.functions)
         self.catalogue = LayeredCatalogue(
-            Catalogue(self.own), Catalogue(mount.schema() for mount in mounts), Catalogue(_schemas_of(aliases))
+            Catalogue(self.own),
+            Catalogue(mount.schema() for mount in mounts),
+            Catalogue(_schemas_of(aliases)),
+            functions=(*FUNCTIONS, *(each.function for each in self.functions)),
         )
 
     def place(self, schema: str, table: str) -> Place | None:
@@ -83,14 +96,14 @@ class Federation:
 class LayeredCatalogue(Catalogue):
     """Catalogues of which the first that knows a name decides."""
 
-    def __init__(self, *layers: Catalogue) -> None:
-        super().__init__((), functions=layers[0].functions())
+    def __init__(self, *layers: Catalogue, functions: Iterable[Function]) -> None:
+        super().__init__((), functions=functions)
         self._layers = layers
 
     def extended(self, schemas: Iterable[Schema]) -> Catalogue:
         """Return a catalogue with more tables, such as those uploaded with a query (TAP 1.1 s2.7.6)."""
         first, *others = self._layers
-        return LayeredCatalogue(first.extended(schemas), *others)
+        return LayeredCatalogue(first.extended(schemas), *others, functions=self.functions())
 
     def find(self, names: Sequence[Identifier]) -> Sequence[CatalogueTable]:
         """Return the tables that a name of one or two parts may mean."""

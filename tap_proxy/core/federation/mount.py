@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from penstock.identifiers import RESERVED_WORDS, query_ready
-from penstock.tables import Column, Schema, Table
+from penstock.tables import Column, ForeignKey, Schema, Table
 from tap_proxy.core.federation.ability import Ability, OfferedFormat
 
 _PART = r'[A-Za-z_][A-Za-z0-9_]*|"(?:[^"]|"")+"'
@@ -44,11 +44,20 @@ class RemoteTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedFunction:
+    """A user-defined function as an upstream declares it: its signature and what it does."""
+
+    form: str
+    description: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
     """What an upstream says of itself."""
 
     tables: tuple[RemoteTable, ...]
     ability: Ability
+    functions: tuple[OfferedFunction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,23 +104,58 @@ class Mount:
         """Return the schema that is published."""
         when = self.harvested.isoformat(timespec="minutes").replace("+00:00", "Z")
         described = f"Tables of the TAP service {self.url}, as it described them at {when}"
-        return Schema(name=self.name, tables=tuple(each.table for each in self.metadata.tables), description=described)
+        tables = tuple(self._published(each.table) for each in self.metadata.tables)
+        return Schema(name=self.name, tables=tables, description=described)
+
+    def _published(self, table: Table) -> Table:
+        """Return a table whose foreign keys name the schema of their targets."""
+        if not table.foreign_keys:
+            return table
+        keys = (replace(key, target_table=f"{self.name}.{key.target_table}") for key in table.foreign_keys)
+        return replace(table, foreign_keys=tuple(keys))
 
 
 def mounted(named: Iterable[tuple[str, str, Table]]) -> tuple[RemoteTable, ...]:
-    """Give names to tables, of which each is (schema, name as the upstream says it, the table)."""
+    """Give names to tables, of which each is (schema, name as the upstream says it, the table).
+
+    Of the foreign keys those stay that lead to one of the tables; they name it as it is named here.
+    """
     taken: dict[str, int] = {}
     remote = []
     for schema, name, table in named:
         parts = _parts(name)
         here = _free("_".join(parts), taken)
-        written = name if _NAME.fullmatch(name) else query_ready(name)
+        written = _written(name)
         own = (parts[-2], parts[-1]) if len(parts) > 1 else None
         description = table.description or ""
         source = f"Table {written} of schema {schema}" if own is None else f"Table {written}"
         described = f"{description} ({source})" if description else source
         remote.append(RemoteTable(written=written, own=own, table=replace(table, name=here, description=described)))
-    return tuple(remote)
+    targets = {each.written.lower(): each.table for each in remote}
+    return tuple(replace(each, table=_with_keys(each.table, targets)) for each in remote)
+
+
+def _with_keys(table: Table, targets: Mapping[str, Table]) -> Table:
+    if not table.foreign_keys:
+        return table
+    found = ((key, targets.get(_written(key.target_table).lower())) for key in table.foreign_keys)
+    keys = (
+        replace(key, target_table=target.name)
+        for key, target in found
+        if target is not None and _pairs_columns(key, table, target)
+    )
+    return replace(table, foreign_keys=tuple(keys))
+
+
+def _pairs_columns(key: ForeignKey, table: Table, target: Table) -> bool:
+    """Tell whether a key is what it claims to be: pairs of columns that there are."""
+    ours, theirs = ({column.name for column in each.columns} for each in (table, target))
+    return bool(key.pairs) and all(one in ours and other in theirs for one, other in key.pairs)
+
+
+def _written(name: str) -> str:
+    """Return the name of a table as queries to the upstream spell it."""
+    return name if _NAME.fullmatch(name) else query_ready(name)
 
 
 def _parts(name: str) -> list[str]:
@@ -147,7 +191,11 @@ def metadata_document(metadata: Metadata) -> bytes:
 def metadata_of(document: bytes) -> Metadata:
     """Read metadata that `metadata_document` wrote."""
     read = orjson.loads(document)
-    return Metadata(tables=tuple(map(_remote, read["tables"])), ability=_ability(read["ability"]))
+    return Metadata(
+        tables=tuple(map(_remote, read["tables"])),
+        ability=_ability(read["ability"]),
+        functions=tuple(OfferedFunction(**each) for each in read.get("functions", ())),
+    )
 
 
 def _remote(read: dict[str, Any]) -> RemoteTable:
@@ -157,8 +205,12 @@ def _remote(read: dict[str, Any]) -> RemoteTable:
     return RemoteTable(
         written=read["written"],
         own=None if own is None else (own[0], own[1]),
-        table=Table(**(table | {"columns": columns, "foreign_keys": ()})),
+        table=Table(**(table | {"columns": columns, "foreign_keys": tuple(map(_key, table["foreign_keys"]))})),
     )
+
+
+def _key(read: dict[str, Any]) -> ForeignKey:
+    return ForeignKey(**(read | {"pairs": tuple((one, other) for one, other in read["pairs"])}))
 
 
 def _ability(read: dict[str, Any]) -> Ability:

@@ -16,6 +16,7 @@ from tap_proxy.adql.kinds import Kind, is_integer, kind_of
 from tap_proxy.core.federation.ability import Ability
 from tap_proxy.core.federation.batches import DID
 from tap_proxy.core.federation.catalogue import ARCHIVE, Federation, Place
+from tap_proxy.core.federation.functions import first_call, only_there
 from tap_proxy.core.federation.mount import Mount, RemoteTable
 from tap_proxy.core.federation.needs import missing
 from tap_proxy.core.federation.plan import Fetch, Gather, Keys, Local, PassThrough, Plan
@@ -41,13 +42,18 @@ def plan_query(text: str, federation: Federation, catalogue: Catalogue | None = 
     known = catalogue or federation.catalogue
     query = parse(text)
     analysed = analyse(query, known)
+    call = first_call(query, federation.archives_by_function)
     if not any(federation.is_elsewhere(*table) for table in analysed.tables):
+        if call is not None:
+            raise only_there(call, federation.archives_by_function, "its tables are those of this service")
         return Local(tables=tuple(qualified_name(*table) for table in analysed.tables))
     mount, why = _sole_upstream(query, analysed, federation)
     if mount is not None:
         names = {each.name.name.lower() for each in query.common_tables}
         edited = for_upstream(query, lambda table: _located(table, names, known, federation))
         return PassThrough(archive=mount.name, url=mount.url, text=edited)
+    if call is not None:
+        raise only_there(call, federation.archives_by_function, why)
     return _Planner(query, analysed, federation, read(query, analysed, known)).gather(why)
 
 

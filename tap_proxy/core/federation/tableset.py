@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import IO, Any, get_args
 
 from lxml import etree
 
-from penstock.tables import Column, Table
+from penstock.tables import Column, ForeignKey, Table
 from penstock.votable.datatypes import shape_of
 from penstock.votable.model import Datatype
 from tap_proxy.core.federation.ability import Unreadable
@@ -16,6 +17,7 @@ from tap_proxy.core.federation.mount import RemoteTable, mounted
 MAX_TABLES = 20_000
 MAX_COLUMNS = 500_000
 _SAFE: Any = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
+_MOST_KEYS = 1000
 _HIDDEN = frozenset({"tap_schema", "tap_upload"})
 _DATATYPES = frozenset(get_args(Datatype))
 # VODataService 1.2 s3.5.2 (TAPType, SimpleDataType) and the words that services in use write in their place
@@ -55,17 +57,26 @@ Described = Mapping[str, str | None]
 """A row of a table of TAP_SCHEMA, by the lower-case names of its columns."""
 
 
-def described_tables(
-    tables: Iterable[Described], columns: Iterable[Described], schemas: Set[str] = frozenset()
-) -> tuple[RemoteTable, ...]:
-    """Return the same from rows of TAP_SCHEMA.tables and TAP_SCHEMA.columns (TAP 1.1 s4.2, s4.3)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedTables:
+    """Rows of the tables of TAP_SCHEMA."""
+
+    tables: Iterable[Described]
+    columns: Iterable[Described]
+    keys: Iterable[Described] = ()
+    key_columns: Iterable[Described] = ()
+
+
+def described_tables(described: DescribedTables, schemas: Set[str] = frozenset()) -> tuple[RemoteTable, ...]:
+    """Return the same from rows of TAP_SCHEMA (TAP 1.1 s4.2 to s4.4)."""
     wanted = {schema.lower() for schema in schemas}
     by_table: dict[str, dict[str, Column]] = {}
-    for row in columns:
+    keys = _described_keys(described)
+    for row in described.columns:
         column = _described_column(row)
         by_table.setdefault(row.get("table_name") or "", {}).setdefault(column.name.lower(), column)
     found = []
-    for row in tables:
+    for row in described.tables:
         name, schema = row.get("table_name") or "", row.get("schema_name") or ""
         if name in by_table and schema.lower() not in _HIDDEN and (not wanted or schema.lower() in wanted):
             table = Table(
@@ -74,13 +85,32 @@ def described_tables(
                 description=row.get("description"),
                 utype=row.get("utype"),
                 table_type="view" if row.get("table_type") == "view" else "table",
+                foreign_keys=tuple(keys.get(name, ())),
             )
             found.append((schema, name, table))
     return mounted(found)
 
 
+def _described_keys(described: DescribedTables) -> Mapping[str, Sequence[ForeignKey]]:
+    """Return the foreign keys by the table that refers."""
+    pairs: dict[str | None, list[tuple[str, str]]] = {}
+    for row in described.key_columns:
+        pair = bare_name(row.get("from_column") or ""), bare_name(row.get("target_column") or "")
+        pairs.setdefault(row.get("key_id"), []).append(pair)
+    keys: dict[str, list[ForeignKey]] = {}
+    for row in described.keys:
+        key = ForeignKey(
+            target_table=row.get("target_table") or "",
+            pairs=tuple(pairs.get(row.get("key_id"), ())),
+            description=row.get("description"),
+            utype=row.get("utype"),
+        )
+        keys.setdefault(row.get("from_table") or "", []).append(key)
+    return keys
+
+
 def _described_column(row: Described) -> Column:
-    datatype, arraysize, xtype = _known_type(row.get("datatype") or "", row.get("arraysize"), row.get("xtype"))
+    datatype, arraysize, xtype = known_type(row.get("datatype") or "", row.get("arraysize"), row.get("xtype"))
     return Column(
         name=bare_name(row.get("column_name") or ""),
         datatype=datatype,
@@ -133,6 +163,20 @@ def _table(element: etree._Element) -> Table:
         description=_text(element, "description"),
         utype=_text(element, "utype"),
         table_type="view" if element.get("type") == "view" else "table",
+        foreign_keys=tuple(_foreign_key(each) for each in element.findall("{*}foreignKey")[:_MOST_KEYS]),
+    )
+
+
+def _foreign_key(element: etree._Element) -> ForeignKey:
+    pairs = (
+        (bare_name(_text(each, "fromColumn") or ""), bare_name(_text(each, "targetColumn") or ""))
+        for each in element.findall("{*}fkColumn")
+    )
+    return ForeignKey(
+        target_table=_text(element, "targetTable") or "",
+        pairs=tuple(pairs),
+        description=_text(element, "description"),
+        utype=_text(element, "utype"),
     )
 
 
@@ -165,10 +209,11 @@ def _type(element: etree._Element | None) -> tuple[Datatype, str | None, str | N
     """Return datatype, arraysize and xtype; what nobody knows is read as text."""
     if element is None:
         return "char", "*", None
-    return _known_type((element.text or "").strip(), element.get("arraysize"), element.get("extendedType"))
+    return known_type((element.text or "").strip(), element.get("arraysize"), element.get("extendedType"))
 
 
-def _known_type(word: str, arraysize: str | None, xtype: str | None) -> tuple[Datatype, str | None, str | None]:
+def known_type(word: str, arraysize: str | None, xtype: str | None) -> tuple[Datatype, str | None, str | None]:
+    """Return datatype, arraysize and xtype of a type that VOTable, TAP or a service in use calls by a word."""
     arraysize = _arraysize(arraysize)
     if word in _DATATYPES:
         return word, arraysize, xtype  # type: ignore[return-value]  # just found among the datatypes

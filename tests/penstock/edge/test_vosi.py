@@ -17,7 +17,7 @@ SCHEMAS = (Schema(name="lake", tables=(Table(name="size", columns=(Column(name="
 
 
 @asynccontextmanager
-async def service(*, tables: bool = True, available: bool = True):
+async def service(*, tables: bool = True, available: bool = True, changed=datetime(2026, 11, 21, tzinfo=UTC)):
     async def availability() -> Availability:
         return Availability(available=available)
 
@@ -30,7 +30,7 @@ async def service(*, tables: bool = True, available: bool = True):
         base_url=lambda request: "https://penstock.example/tap",
         capabilities=lambda base: capabilities_document(vosi_capabilities(base)),
         availability=availability,
-        changed=datetime(2026, 11, 21, tzinfo=UTC),
+        changed=changed,
         tables=schemas if tables else None,
     )
     async with running(app) as server:
@@ -46,6 +46,14 @@ async def test_documents_say_when_they_changed(method, path) -> None:
         assert answer.headers["Last-Modified"] == "Sat, 21 Nov 2026 00:00:00 GMT"
         body = await answer.read()
         assert (body == b"") == (method == "HEAD")
+
+
+async def test_documents_that_change_say_when_they_last_did() -> None:
+    times = iter(datetime(2026, 11, day, tzinfo=UTC) for day in (21, 22))
+    async with service(changed=lambda: next(times)) as server:
+        for day in ("Sat, 21", "Sun, 22"):
+            async with server.get("/s/tables") as answer:
+                assert answer.headers["Last-Modified"] == f"{day} Nov 2026 00:00:00 GMT"
 
 
 async def test_capabilities_stand_at_the_public_base_url() -> None:

@@ -23,7 +23,7 @@ SIGNATURE = re.compile(r"[A-Za-z][A-Za-z0-9_]*\(([^,()]+ [^,]+(, [^,()]+ [^,]+)*
 
 
 def document(schemas=ALL, **more: bool) -> etree._Element:
-    capabilities = tap_capabilities(BASE, schemas=schemas, formats=TAP_FORMATS, promises=PROMISES, **more)
+    capabilities = tap_capabilities(BASE, schemas=schemas, promises=PROMISES, **more)
     return etree.fromstring(capabilities_document(capabilities))
 
 

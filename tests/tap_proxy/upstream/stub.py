@@ -15,7 +15,14 @@ CAPABILITIES = """<c:capabilities xmlns:c="http://www.ivoa.net/xml/VOSICapabilit
     xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:tr="http://www.ivoa.net/xml/TAPRegExt/v1.0">
   <capability standardID="ivo://ivoa.net/std/TAP" xsi:type="tr:TableAccess">
     <interface role="std" version="1.1"><accessURL use="base">x</accessURL></interface>
-    <language><name>ADQL</name><version>2.0</version></language>
+    <language><name>ADQL</name><version>2.0</version>
+      <languageFeatures type="ivo://ivoa.net/std/TAPRegExt#features-udf">
+        <feature><form>stub_twice(a INTEGER) -> INTEGER</form><description>Twice a.</description></feature>
+        <feature><form>stub_twice(a INTEGER, b INTEGER) -> INTEGER</form></feature>
+        <feature><form>ivo_hasword(a TEXT, b TEXT) -> INTEGER</form></feature>
+        <feature><form>is this a signature?</form></feature>
+      </languageFeatures>
+    </language>
     <outputFormat><mime>application/x-votable+xml</mime></outputFormat>
     <outputFormat><mime>text/csv</mime><alias>csv</alias></outputFormat>
     <uploadMethod ivo-id="ivo://ivoa.net/std/TAPRegExt#upload-inline"/>

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 import pyvo
 import requests
@@ -21,8 +24,16 @@ QUERY = "SELECT TOP 5 obs_id, s_ra, s_dec FROM east.ivoa_obscore WHERE s_ra > 0 
 UNION = "SELECT archive, COUNT(*) AS n FROM ivoa.obscore GROUP BY archive ORDER BY archive"
 
 
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """A Penstock, and one of the two before which it stands."""
+
+    home: Server
+    east: Server
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
     """Run a Penstock before two others."""
     folder = tmp_path_factory.mktemp("three")
     with (
@@ -32,9 +43,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         upstreams = {
             name: {"url": f"{each.base}/tap", "obscore": True} for name, each in (("east", east), ("west", west))
         }
-        with serve(folder / "home", "tap", "uws", PENSTOCK_TAP__UPSTREAMS=json.dumps(upstreams)) as home:
+        own = {"PENSTOCK_TAP__UPSTREAMS": json.dumps(upstreams), "PENSTOCK_UWS__KILL_AFTER_S": "0.1"}
+        with serve(folder / "home", "tap", "uws", **own) as home:
             asyncio.run(eventually(lambda: {"east", "west"} <= _schemas(home.base)))
-            yield home
+            yield Sites(home, east)
+
+
+@pytest.fixture(scope="module")
+def server(sites: Sites) -> Server:
+    return sites.home
 
 
 def _schemas(base: str) -> set[str]:
@@ -112,3 +129,59 @@ def test_taplint_finds_nothing_wrong(server: Server) -> None:
     known = ("W-CAP-CULF", "F-LOC-NOTP")
     assert [line for line in complaints if not line.startswith(known)] == [], done.stdout
     assert "Totals: Errors: 0" in done.stdout
+
+
+ENDLESS = "SELECT COUNT(*) AS n FROM {} WHERE {} < -1".format(
+    ", ".join(f"east.ivoa_obscore AS o{n}" for n in range(12)), " + ".join(f"o{n}.s_ra" for n in range(12))
+)
+
+
+def _begun(sites: Sites) -> tuple[str, str]:
+    """Run a job that does not end; return it, and the job at the archive."""
+    before = set(_jobs(sites.east.base))
+    data = {"LANG": "ADQL", "QUERY": ENDLESS, "PHASE": "RUN"}
+    response = requests.post(f"{sites.home.base}/tap/async", data=data, timeout=60, allow_redirects=False)
+    job = response.headers["Location"]
+    asyncio.run(eventually(lambda: "east: EXECUTING" in requests.get(job, timeout=60).text))
+    (theirs,) = set(_jobs(sites.east.base)) - before
+    return job, theirs
+
+
+def _jobs(base: str) -> list[str]:
+    found = requests.get(f"{base}/tap/async", timeout=60, headers={"Accept": "application/json"}).json()
+    return [job["href"] for job in found["jobs"]]
+
+
+def _says(url: str, *words: str) -> bool:
+    text = requests.get(url, timeout=60, headers={"Accept": "application/json"}).text
+    return all(word in text for word in words)
+
+
+def _signal_attempts(server: Server, what: signal.Signals) -> None:
+    """Send a signal to the processes that run jobs: what the zygote has forked, which has a keeper above."""
+    process = psutil.Process(server.process.pid)
+    for _ in ("keeper", "zygote"):
+        (process,) = (each for each in process.children() if "uws.worker.zygote" in each.cmdline())
+    for attempt in process.children():
+        attempt.send_signal(what)
+
+
+def _end(sites: Sites, job: str, theirs: str) -> None:
+    requests.post(f"{job}/phase", data={"PHASE": "ABORT"}, timeout=60)
+    asyncio.run(eventually(lambda: _says(theirs, '"ABORTED"')))
+
+
+def test_an_attempt_after_a_killed_one_takes_up_its_job_at_the_archive(sites: Sites) -> None:
+    job, theirs = _begun(sites)
+    known = set(_jobs(sites.east.base))
+    _signal_attempts(sites.home, signal.SIGKILL)
+    asyncio.run(eventually(lambda: _says(job, '"attempt":2', "east: EXECUTING")))
+    assert set(_jobs(sites.east.base)) == known
+    assert _says(theirs, '"EXECUTING"')
+    _end(sites, job, theirs)
+
+
+def test_a_job_that_is_aborted_while_it_cannot_say_so_ends_at_the_archive(sites: Sites) -> None:
+    job, theirs = _begun(sites)
+    _signal_attempts(sites.home, signal.SIGSTOP)  # so that only SIGKILL ends it
+    _end(sites, job, theirs)

@@ -50,6 +50,22 @@ def test_a_good_answer_passes_unchanged(base: str) -> None:
     assert "<TR><TD>1</TD></TR>" in response.text
 
 
+def test_functions_of_an_upstream_are_offered_and_run_there(base: str, stub: Stub) -> None:
+    offered = requests.get(f"{base}/tap/capabilities", timeout=60).text
+    for form in ("stub_twice(a INTEGER) -&gt; INTEGER", "stub_twice(a INTEGER, b INTEGER) -&gt; INTEGER"):
+        assert offered.count(f"<form>{form}</form>") == 1
+    assert "Twice a. (Only where the whole query is on tables of hostile.)" in offered
+    assert offered.count("<form>ivo_hasword(") == 1
+    assert "signature?" not in offered
+    for call in ("stub_twice(good)", "stub_twice(good, 2)"):
+        assert ask(base, f"SELECT good, {call} AS x FROM {TABLE}").status_code == 200
+        assert call in stub.asked[-1]["QUERY"]
+    assert 'name="x"' in ask(base, f"SELECT good, stub_twice(good) AS x FROM {TABLE}", MAXREC="0").text
+    refused = ask(base, f"SELECT stub_twice(x.good) AS y FROM {TABLE} AS x, tap_schema.schemas AS s")
+    assert refused.status_code == 400
+    assert "stub_twice is a function of the archive hostile and runs only there" in refused.text
+
+
 def test_a_long_comment_is_no_fault(base: str) -> None:
     assert ask(base, f"SELECT comments FROM {TABLE}").status_code == 200
 

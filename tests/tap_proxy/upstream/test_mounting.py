@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,13 @@ from penstock.context import migrations
 from penstock.db import Database
 from penstock.migrations import upgrade
 from penstock.settings import FOR_JOBS
+from tap_proxy.app import MOUNTS
 from tap_proxy.core.federation.ability import Ability
 from tap_proxy.core.federation.mount import Metadata
 from tap_proxy.settings import TapSettings, UpstreamSettings
 from tap_proxy.upstream.harvesting import Harvester
 from tap_proxy.upstream.store import Known, UpstreamStore
+from tests.tap_proxy import hosting
 from tests.tap_proxy.core.federation.builders import OBSCORE, mount
 from tests.tap_proxy.upstream.sites import ask, csv, penstock, proxy, row, running, schemas
 from tests.tap_proxy.upstream.stub import CAPABILITIES, Stub
@@ -113,6 +116,14 @@ def test_only_schemas_that_are_wanted_are_mounted(tmp_path: Path) -> None:
         with proxy(tmp_path / "home", upstreams) as base:
             names = [name for (name,) in csv(base, "SELECT table_name FROM tap_schema.tables WHERE schema_name = 'up'")]
             assert sorted(names) == ["up.lake_files", "up.lake_rejected", "up.lake_replicas", "up.lake_sites"]
+            keys = "SELECT from_column, target_table, target_column FROM tap_schema.keys JOIN tap_schema.key_columns USING (key_id) WHERE from_table = '{}' ORDER BY target_table, from_column"
+            theirs = csv(up, keys.format("lake.replicas"))
+            assert csv(base, keys.format("up.lake_replicas")) == [
+                [column, f"up.{target.replace('.', '_')}", there] for column, target, there in theirs
+            ]
+            assert theirs
+            document = requests.get(f"{base}/tap/tables/up.lake_replicas", timeout=60).text
+            assert "<targetTable>up.lake_files</targetTable>" in document
 
 
 class Terse(Stub):
@@ -163,6 +174,21 @@ async def test_what_is_known_is_kept(database_url: str) -> None:
         failed = replace(KNOWN, metadata=None, harvested=None, url=None, tried=NOW + timedelta(1), problem="it is away")
         await store.keep("a", failed)
         assert (await store.all())["a"] == replace(KNOWN, tried=NOW + timedelta(1), problem="it is away")
+
+
+async def test_what_is_published_says_when_it_changed(tmp_path: Path) -> None:
+    upstreams = {"a": UpstreamSettings(url=KNOWN.source)}  # type: ignore[call-arg]
+    async with hosting.resources(tmp_path, f"sqlite:///{tmp_path / 'test.db'}", rows=0, upstreams=upstreams) as opened:
+        times = (NOW + timedelta(days=day) for day in count())
+        opened.clock = lambda: next(times)
+        mounts = await opened.shared(MOUNTS)
+        for known in (KNOWN, replace(KNOWN, harvested=NOW + timedelta(hours=1))):
+            before = mounts.changed
+            await mounts.load()
+            assert mounts.changed == before
+            await UpstreamStore(opened.db).keep("a", known)
+            await mounts.load()
+            assert mounts.changed > before
 
 
 async def test_another_service_under_an_old_name_begins_anew(database_url: str) -> None:

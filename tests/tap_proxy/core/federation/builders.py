@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from penstock.lake.catalogue import SCHEMAS
 from penstock.tables import Column, Table
 from tap_proxy.core.federation.ability import Ability, OfferedFormat
 from tap_proxy.core.federation.catalogue import Federation
-from tap_proxy.core.federation.mount import Metadata, Mount, mounted
+from tap_proxy.core.federation.mount import Metadata, Mount, OfferedFunction, mounted
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 GEOMETRY = frozenset({"CONTAINS", "POINT", "CIRCLE", "INTERSECTS", "POLYGON", "BOX", "DISTANCE"})
@@ -44,13 +46,23 @@ OBSCORE = ("ivoa.obscore", "obs_publisher_did", "s_ra:double", "s_dec:double", "
 SOURCES = ("cat.sources", "id:long", "name", "ra:double", "mag:float")
 
 
-def mount(name: str, *tables: tuple[str, ...], ability: Ability = ABLE, in_obscore: bool = False) -> Mount:
-    """Return an upstream."""
+def mount(
+    name: str,
+    *tables: tuple[str, ...],
+    ability: Ability = ABLE,
+    in_obscore: bool = False,
+    functions: Sequence[str] = (),
+) -> Mount:
+    """Return an upstream; `functions` are signatures."""
     described = mounted([table(*each) for each in tables])
+    names = {signature.partition("(")[0].upper() for signature in functions}
+    offered = tuple(OfferedFunction(form=signature, description=None) for signature in functions)
     return Mount(
         name=name,
         url=f"https://{name}.example/tap",
-        metadata=Metadata(tables=described, ability=ability),
+        metadata=Metadata(
+            tables=described, ability=replace(ability, constructs=ability.constructs | names), functions=offered
+        ),
         harvested=NOW,
         in_obscore=in_obscore,
     )

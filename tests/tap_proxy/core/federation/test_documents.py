@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 
+import orjson
 import pytest
 
-from penstock.tables import Table
+from penstock.tables import ForeignKey, Table
 from tap_proxy.core.federation.ability import VOTABLE, Ability, Unreadable, read_capabilities
-from tap_proxy.core.federation.mount import RemoteTable, mounted
-from tap_proxy.core.federation.tableset import MAX_TABLES, read_tables
+from tap_proxy.core.federation.functions import function_of
+from tap_proxy.core.federation.mount import (
+    Metadata,
+    Mount,
+    RemoteTable,
+    metadata_document,
+    metadata_of,
+    mounted,
+)
+from tap_proxy.core.federation.tableset import MAX_TABLES, DescribedTables, described_tables, read_tables
 from tap_proxy.core.formats import TAP_FORMATS
-from tests.tap_proxy.core.federation.builders import ABLE, table
+from tests.tap_proxy.core.federation.builders import ABLE, NOW, table
 
 XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 BOMB = b"""<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
@@ -157,3 +167,78 @@ def test_a_votable_of_unknown_kind_is_not_taken_for_another() -> None:
     bare = Ability()
     assert bare.form_of(TAP_FORMATS.resolve("votable")) == VOTABLE
     assert bare.form_of(TAP_FORMATS.resolve("votable/b2")) is None
+
+
+@pytest.mark.parametrize(
+    ("form", "returns"),
+    [
+        ("f() -> VARCHAR(16)", ("char", "*", None)),
+        ("f(a NUMERIC(3, 4), b TEXT)->INTEGER", ("int", None, None)),
+        ("f(a  DOUBLE PRECISION) -> INTEGER[]", ("int", "*", None)),
+        ("f(geo GEOMETRY) -> POINT", ("char", "*", "adql:POINT")),
+        ("f(a INTEGER) -> what nobody knows", ("char", "*", None)),
+    ],
+)
+def test_signatures_of_functions_are_read(form: str, returns: tuple[str, str | None, str | None]) -> None:
+    function = function_of(form)
+    assert function is not None
+    assert (function.returns.datatype, function.returns.arraysize, function.returns.xtype) == returns
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        *("", "f", "f(a INTEGER)", "f(INTEGER) -> INTEGER", "f(a INTEGER, ...) -> INTEGER", "1f() -> INTEGER"),
+        *("f(a) -> <b>", "ivo_hasword(a TEXT, b TEXT) -> INTEGER", "MOC(a TEXT) -> MOC", "lower(a TEXT) -> TEXT"),
+        f"f({', '.join('a INTEGER' for _ in range(60))}) -> INTEGER",
+        f"f({'(' * 5000}) -> INTEGER",
+    ],
+)
+def test_what_is_no_signature_or_ours_is_left_out(form: str) -> None:
+    assert function_of(form) is None
+
+
+KEYS = """<tableset><schema><name>s</name>
+<table><name>s.a</name><column><name>id</name></column><column><name>"of b"</name></column>
+<foreignKey><targetTable>s.b</targetTable><fkColumn><fromColumn>"of b"</fromColumn><targetColumn>id</targetColumn>
+</fkColumn><description>its b</description></foreignKey>
+<foreignKey><targetTable>s.gone</targetTable><fkColumn><fromColumn>id</fromColumn><targetColumn>id</targetColumn>
+</fkColumn></foreignKey>
+<foreignKey><targetTable>s.b</targetTable><fkColumn><fromColumn>id</fromColumn><targetColumn>nothing</targetColumn>
+</fkColumn></foreignKey><foreignKey><targetTable>s.b</targetTable></foreignKey></table>
+<table><name>s.b</name><column><name>id</name></column></table></schema></tableset>"""
+OF_B = ForeignKey(target_table="s_b", pairs=(("of b", "id"),), description="its b")
+
+
+def test_foreign_keys_lead_to_tables_that_are_mounted() -> None:
+    first, second = tables(KEYS)
+    assert (first.table.foreign_keys, second.table.foreign_keys) == ((OF_B,), ())
+    mounted_there = Mount(name="m", url="", metadata=Metadata(tables=(first, second), ability=ABLE), harvested=NOW)
+    assert mounted_there.schema().tables[0].foreign_keys == (replace(OF_B, target_table="m.s_b"),)
+    assert metadata_of(metadata_document(mounted_there.metadata)) == mounted_there.metadata
+
+
+def test_foreign_keys_are_read_from_tap_schema() -> None:
+    described = DescribedTables(
+        tables=[{"schema_name": "s", "table_name": name} for name in ("s.a", "s.b")],
+        columns=[
+            {"table_name": name, "column_name": column}
+            for name, column in (("s.a", '"of b"'), ("s.a", "id"), ("s.b", "id"))
+        ],
+        keys=[
+            {"key_id": "1", "from_table": "s.a", "target_table": "s.b", "description": "its b"},
+            {"key_id": "2", "from_table": "s.a", "target_table": "s.gone"},
+        ],
+        key_columns=[
+            {"key_id": "1", "from_column": '"of b"', "target_column": "id"},
+            {"key_id": "2", "from_column": "id", "target_column": "id"},
+        ],
+    )
+    first, second = described_tables(described)
+    assert (first.table.foreign_keys, second.table.foreign_keys) == ((OF_B,), ())
+
+
+def test_metadata_of_an_earlier_version_are_read() -> None:
+    earlier = orjson.loads(metadata_document(Metadata(tables=tables(KEYS), ability=ABLE)))
+    del earlier["functions"]
+    assert metadata_of(orjson.dumps(earlier)).functions == ()

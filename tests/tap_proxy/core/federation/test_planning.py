@@ -6,8 +6,10 @@ import pytest
 
 from penstock.tables import Column, Schema, Table
 from tap_proxy.adql.errors import AdqlSemanticError
+from tap_proxy.core.federation.functions import forms
 from tap_proxy.core.federation.plan import Fetch, Gather, Local, PassThrough, Plan, as_json, as_text
 from tap_proxy.core.federation.planning import plan_query
+from tap_proxy.translation import compiler
 from tests.tap_proxy.core.federation.builders import OBSCORE, OLD, SOURCES, federation, mount
 
 TWO = federation(
@@ -279,3 +281,65 @@ def test_a_plan_tells_what_is_sent() -> None:
     shown = as_text(plan_query(PLANS[2], TWO))
     assert "one: SELECT name, ra FROM cat.sources WHERE (ra > 3)" in shown
     assert "name among those of our lake.files.name" in shown
+
+
+BOTH_HAVE = ("twice(a INTEGER) -> INTEGER", "twice(a INTEGER, b INTEGER) -> INTEGER")
+ABLE_TO = federation(
+    mount("one", SOURCES, ("plain", "n:int"), functions=[*BOTH_HAVE, "near(a POINT, b POINT) -> DOUBLE PRECISION"]),
+    mount("two", SOURCES, functions=BOTH_HAVE),
+    mount("three", SOURCES, ability=OLD),
+)
+
+
+@pytest.mark.parametrize("call", ["TWICE(id) > 4", "twice(id, 3) * 2 > 4", "near(POINT(ra, ra), POINT(1, 2)) < 0.5"])
+def test_a_function_of_an_archive_goes_to_it_with_the_whole_query(call: str) -> None:
+    plan = plan_query(f"SELECT name FROM one.cat_sources WHERE {call}", ABLE_TO)
+    assert plan == PassThrough(
+        archive="one",
+        url="https://one.example/tap",
+        text=f"SELECT name FROM cat.sources AS cat_sources WHERE {call}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "SELECT twice(s_ra) AS x FROM ivoa.obscore",
+            "column 8: twice is a function of the archives one and two and runs only there",
+        ),
+        (
+            "SELECT near(ra, ra) AS x FROM two.cat_sources",
+            "a function of the archive one and runs only there, .*: two does not declare NEAR",
+        ),
+        ("SELECT twice(a.id) AS x FROM one.cat_sources AS a, two.cat_sources AS b", "the tables are at one and two"),
+        (
+            "SELECT a.id FROM one.cat_sources AS a, lake.files AS f WHERE twice(a.id) = 2",
+            "the tables are at one and this service",
+        ),
+        ("SELECT twice(id) AS x FROM three.cat_sources", "three does not declare TWICE"),
+        ("WITH a AS (SELECT id FROM two.cat_sources) SELECT near(id, id) AS x FROM a", "two does not declare NEAR"),
+        ("SELECT twice(id, 1, 2) AS x FROM one.cat_sources", r"twice is called as twice\(a INTEGER\) -> INTEGER"),
+        ("SELECT twic(id) AS x FROM one.cat_sources", "did you mean twice"),
+    ],
+)
+def test_a_function_of_an_archive_runs_nowhere_else(text: str, problem: str) -> None:
+    with pytest.raises(AdqlSemanticError, match=problem):
+        plan_query(text, ABLE_TO)
+
+
+def test_a_query_that_nobody_runs_here_is_not_translated() -> None:
+    compile_query = compiler((), "sqlite", ABLE_TO)
+    statement = compile_query("SELECT twice(id) AS x, name FROM one.cat_sources", 10)
+    assert (statement.sql, statement.elsewhere) == ("", True)
+    assert [(field.name, field.datatype) for field in statement.fields] == [("x", "int"), ("name", "char")]
+    with pytest.raises(AdqlSemanticError, match="runs only there"):
+        compile_query("SELECT twice(s_ra) AS x FROM ivoa.obscore", 10)
+
+
+def test_functions_are_told_once_with_the_archives_that_have_them() -> None:
+    assert list(forms(ABLE_TO.functions)) == [
+        (BOTH_HAVE[0], "Only where the whole query is on tables of one or of two."),
+        (BOTH_HAVE[1], "Only where the whole query is on tables of one or of two."),
+        ("near(a POINT, b POINT) -> DOUBLE PRECISION", "Only where the whole query is on tables of one."),
+    ]
