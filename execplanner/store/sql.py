@@ -302,12 +302,7 @@ class SqlKeeper:
 
 
 def _totals(rows: Sequence[Row]) -> dict[str, Amounts]:
-    return {
-        row["facility"]: Amounts(
-            cores=row["cores"], memory_bytes=row["memory_bytes"], gpus=row["gpus"], store_bytes=row["store_bytes"]
-        )
-        for row in rows
-    }
+    return {row["facility"]: amounts_of(orjson.loads(row["amounts"])) for row in rows}
 
 
 def _all_fit(offers: Sequence[Offer], totals: dict[str, Amounts]) -> bool:
