@@ -49,7 +49,7 @@ from execplanner.store.rows import (
 from execplanner.store.statements import Statements, among
 from execplanner.store.tables import Tables
 from penstock.db import Database
-from penstock.direct import Row, Work, many, one
+from penstock.direct import Row, Values, Work, many, one
 
 _MOST_MESSAGES = 100
 _EVERYTHING = 0
@@ -102,11 +102,18 @@ class SqlKeeper:
             [row] = yield from one(self._do.creation, {"of_key": creation.key})
             return Held(kept=False, known=Creation(**dict(row)))
         sessions = [replace(offer.session, offerset_id=offerset.id, seq=seq) for seq, offer in enumerate(fitting)]
-        yield from one(self._do.add_offerset, offerset_row(offerset))
-        yield from many(self._do.add_session, [session_row(session) for session in sessions])
         held = [reservation_row(offer.reservation) for offer in fitting if offer.reservation is not None]
-        yield from many(self._do.add_reservation, held)
+        yield from self._add(offerset_row(offerset), [session_row(session) for session in sessions], held)
         return Held(sessions=tuple(sessions))
+
+    def _add(self, offerset: Values, sessions: Sequence[Values], reservations: Sequence[Values]) -> Work[None]:
+        if self._do.add_all is not None:
+            rows = {"offersets": [offerset], "sessions": sessions, "reservations": reservations}
+            yield from one(self._do.add_all, {name: orjson.dumps(listed).decode() for name, listed in rows.items()})
+            return
+        yield from one(self._do.add_offerset, offerset)
+        yield from many(self._do.add_session, sessions)
+        yield from many(self._do.add_reservation, reservations)
 
     def _fitting(self, holding: Holding) -> Work[Sequence[Offer]]:
         """Return the offers for which there is room now, some of them made anew."""

@@ -50,6 +50,7 @@ class Statements:
     untidy: Statement
     forget: Statement
     facilities: Statement
+    add_all: Statement | None
     lock_facilities: Statement | None
     lock_owner: Statement | None
 
@@ -62,6 +63,7 @@ class Statements:
         compiled: dict[str, Any] = {name: Statement.of(clause, dialect) for name, clause in clauses.items()}
         for name, clause in (("lock_facilities", _lock_facilities()), ("lock_owner", _lock_owner())):
             compiled[name] = Statement.of(clause, dialect) if dialect == "postgresql" else None
+        compiled["add_all"] = _add_all(t) if dialect == "postgresql" else None
         return cls(**compiled)
 
 
@@ -89,6 +91,19 @@ def _lock_facilities() -> sa.Select[Any]:
     named = _named("facilities", "postgresql")
     keys = sa.select(sa.func.hashtext(named.c.value).label("key")).order_by("key").subquery()
     return sa.select(sa.func.pg_advisory_xact_lock(sa.literal_column(str(_FACILITIES)), keys.c.key))
+
+
+def _add_all(t: Tables) -> Statement:
+    """Return the statement that adds `offersets`, `sessions` and `reservations`, each given as a JSON list of rows.
+
+    PostgreSQL is asked once instead of three times.
+    """
+    rows = {"offersets": t.offerset, "sessions": t.session, "reservations": t.reservation}
+    inserts = [
+        f"INSERT INTO {table.fullname} SELECT * FROM json_populate_recordset(NULL::{table.fullname}, ${number}::json)"  # noqa: S608  # our own names
+        for number, table in enumerate(rows.values(), 1)
+    ]
+    return Statement(f"WITH o AS ({inserts[0]}), s AS ({inserts[1]}) {inserts[2]}", tuple(rows), {})
 
 
 def _named(name: str, dialect: Dialect) -> sa.TableValuedAlias:
