@@ -33,7 +33,7 @@ from execplanner.core.columns import FacilityTable, read_ranking
 from execplanner.core.documents import read_given
 from execplanner.core.locality import Locality
 from execplanner.core.request import Defaults, read_ask
-from execplanner.facilities import read_record
+from execplanner.facilities import RecordReader
 from penstock.auth.principal import ANONYMOUS
 from tests.support.redis import free_port
 from tests.support.server import Server, serve
@@ -107,7 +107,8 @@ def decide() -> None:
     table = new_table("The choice alone", "facilities", "median ms", "p99 ms", "built in s", "MB")
     for size in FACILITIES:
         begun = time.perf_counter()
-        facilities = [read_record(json.dumps(record(number)).encode(), "bench") for number in range(size)]
+        reader = RecordReader()
+        facilities = [reader.read(json.dumps(record(number)).encode(), "bench") for number in range(size)]
         columns = FacilityTable(facilities)
         built_s = time.perf_counter() - begun
         given = read_given(REQUEST.encode(), "application/json", "offers-request")

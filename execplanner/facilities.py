@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,7 +29,7 @@ from execplanner.core.facility import (
 )
 from execplanner.core.kinds import read_kind
 from execplanner.core.quantity import parse_duration, parse_size
-from execplanner.core.reading import read_object
+from execplanner.core.reading import read_values, texts_of
 from execplanner.keeping import Keeper
 from penstock.dali.errors import ServiceUnavailable, UsageError
 from penstock.settings import SettingsError
@@ -135,12 +135,28 @@ class _Bounds(_Part):
     max: float | None = None
 
 
-class _Record(_Part):
+class _Identity(_Part):
+    """What nearly every facility has for itself."""
+
     id: str = Field(min_length=1)
     title: str = Field(min_length=1)
     site: str | None = None
     coordinates: _Coordinates | None = None
     storage_sites: tuple[str, ...] = ()
+
+    def members(self) -> dict[str, Any]:
+        """Return it as members of a `Facility`."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "site": self.site,
+            "latitude_deg": self.coordinates.latitude if self.coordinates else None,
+            "longitude_deg": self.coordinates.longitude if self.coordinates else None,
+            "storage_sites": self.storage_sites,
+        }
+
+
+class _Record(_Identity):
     interfaces: tuple[_Interface, ...] = ()
     executors: dict[str, _Executor] = Field(default_factory=dict)
     kinds: dict[str, _Kind] = Field(min_length=1)
@@ -164,14 +180,9 @@ class _Record(_Part):
 
     def facility(self) -> Facility:
         """Return the record as the core knows it."""
-        place, there, most = self.coordinates, self.capacity, self.most
+        there, most = self.capacity, self.most
         return Facility(
-            id=self.id,
-            title=self.title,
-            site=self.site,
-            latitude_deg=place.latitude if place else None,
-            longitude_deg=place.longitude if place else None,
-            storage_sites=self.storage_sites,
+            **self.members(),
             interfaces=tuple(Access(servicetype=one.servicetype, endpoint=one.endpoint) for one in self.interfaces),
             executors={
                 name: ExecutorChoice(plugin=one.plugin, options=one.options, estimates=one.estimates)
@@ -208,41 +219,64 @@ def _kind(kind: _Kind) -> Kind:
     return Kind(title=kind.title, languages=kind.languages, policy=policy, executor=kind.executor)
 
 
-def read_facility(path: Path) -> Facility:
-    """Read the record of a facility.
+class RecordReader:
+    """Reads records; what is the same in many of them is checked and made once, and shared."""
 
-    Raises
-    ------
-    SettingsError
-        The file cannot be read or is no such record; the message says where.
-    """
-    try:
-        return read_record(path.read_bytes(), f"the facility record {path}")
-    except OSError as error:
-        raise SettingsError(f"the facility record {path} cannot be read: {error.strerror}") from error
+    def __init__(self) -> None:
+        self._alike: dict[str, Facility] = {}
+
+    def read_file(self, path: Path) -> Facility:
+        """Read the record of a facility.
+
+        Raises
+        ------
+        SettingsError
+            The file cannot be read or is no such record; the message says where.
+        """
+        try:
+            return self.read(path.read_bytes(), f"the facility record {path}")
+        except OSError as error:
+            raise SettingsError(f"the facility record {path} cannot be read: {error.strerror}") from error
+
+    def read(self, body: bytes, what: str) -> Facility:
+        """Read a record from YAML or JSON; `what` begins the message of an error.
+
+        Raises
+        ------
+        SettingsError
+            It is none.
+        """
+        try:
+            return self._facility(_values(body))
+        except UsageError as error:
+            raise SettingsError(f"{what}: {error.message}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise SettingsError(f"{what}, {where}: {first['msg']}") from error
+
+    def _facility(self, values: dict[str, Any]) -> Facility:
+        own = {name: texts_of(values.pop(name)) for name in _Identity.model_fields if name in values}
+        key = repr(values)
+        known = self._alike.get(key)
+        if known is not None:
+            return replace(known, **_Identity.model_validate(own).members())
+        typed = {name: values.pop(name) for name in ("executors",) if name in values}  # only they know of their options
+        made = self._alike[key] = _Record.model_validate(
+            {**own, **{name: texts_of(one) for name, one in values.items()}, **typed}
+        ).facility()
+        return made
 
 
-def read_record(body: bytes, what: str) -> Facility:
-    """Read a record from YAML or JSON; `what` begins the message of an error.
-
-    Raises
-    ------
-    SettingsError
-        It is none.
-    """
+def _values(body: bytes) -> dict[str, Any]:
+    """Return the values of a record; in YAML only those of executors have types."""
     is_json = body.lstrip()[:1] == b"{"
-    try:
-        values: dict[str, Any] = dict(read_object(body, "application/json" if is_json else "application/yaml"))
-        if "executors" in values:  # their options have types, which only they know
-            typed = json.loads(body) if is_json else yaml.load(body, Loader=yaml.CSafeLoader)
-            values["executors"] = typed["executors"]
-        return _Record.model_validate(values).facility()
-    except UsageError as error:
-        raise SettingsError(f"{what}: {error.message}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{what}, {where}: {first['msg']}") from error
+    values, _ = read_values(body, "application/json" if is_json else "application/yaml")
+    if not isinstance(values, dict):
+        raise UsageError("The document is not a group of named values at its top.")
+    if "executors" in values and not is_json:
+        values["executors"] = yaml.load(body, Loader=yaml.CSafeLoader)["executors"]
+    return values
 
 
 def this_host(
@@ -361,8 +395,9 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _read_all(paths: Sequence[Path], rows: Sequence[tuple[str, str]]) -> list[Facility]:
-    found = [read_facility(path) for path in paths]
-    found += [read_record(record.encode(), f"the facility record {name} of the table") for name, record in rows]
+    reader = RecordReader()
+    found = [reader.read_file(path) for path in paths]
+    found += [reader.read(record.encode(), f"the facility record {name} of the table") for name, record in rows]
     seen: set[str] = set()
     for facility in found:
         if facility.id in seen:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from execplanner.core.phases import Event, Phase, seen
 from execplanner.core.request import Amounts
-from execplanner.core.slots import Room, Rows, vector
+from execplanner.core.slots import Room, Rows, Slot, Wanted, vector
 from execplanner.core.times import from_ms
 
 
@@ -92,18 +92,24 @@ class Creation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """A session that is to be offered, what it needs to be held, and the room that there is (None: at a peer)."""
+    """A session that is to be offered, what it needs to be held, and the room that there is (None: at a peer).
+
+    If others have taken its time, it may be made anew: for the first time that suits `wanted`, by `remade`.
+    """
 
     session: Session
     reservation: Reservation | None = None
     room: Room | None = None
+    wanted: Wanted | None = None
+    remade: Callable[[Slot], Offer] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
     """A set of offers to be kept: as many as there is still room for, at least one unless there are none.
 
-    `most_open` is how many offers of the owner may be open at once. With `whole` it is all of them or nothing.
+    `most_open` is how many offers of the owner may be open at once. With `whole` it is all of them as they are, or
+    nothing; without it those whose time others have taken are made anew, and then `rank` tells which are the best.
     """
 
     offerset: OfferSet
@@ -111,15 +117,15 @@ class Holding:
     creation: Creation | None = None
     most_open: int | None = None
     whole: bool = False
+    rank: Callable[[Session], tuple[float, ...]] | None = None
     now: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What was kept; `full` are facilities in which there was no room any more."""
+    """What was kept."""
 
     sessions: tuple[Session, ...] = ()
-    full: tuple[str, ...] = ()
     kept: bool = True
     over_cap: bool = False
     known: Creation | None = None

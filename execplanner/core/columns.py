@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from execplanner.core.facility import Facility, Policy, Rate
+from execplanner.core.facility import Capacity, Facility, Policy, Rate
 from execplanner.core.locality import Locality, Transfer, transfer_key, transfer_to
 from execplanner.core.policy import check_policy
-from execplanner.core.request import Ask
-from execplanner.core.slots import FOREVER, Room, amounts_of
-from execplanner.core.stages import STAGES, Refusal, judge_one, may_use, quote
+from execplanner.core.request import GIB, KNOWN_COSTS, Ask
+from execplanner.core.slots import FOREVER, Room, amounts_of, vector
+from execplanner.core.stages import STAGES, Refusal, judge_one, may_use
 from execplanner.core.times import to_ms
 from penstock.auth.principal import Principal
 from penstock.dali.errors import UsageError
@@ -123,7 +123,7 @@ class FacilityTable:
 
     def __init__(self, facilities: Sequence[Facility]) -> None:
         self.facilities = tuple(facilities)
-        self.limits = limits = [one.limits for one in self.facilities]
+        self.limits = limits = _limits(self.facilities)
         self.index = {one.id: number for number, one in enumerate(self.facilities)}
         self._cores = _column(one.cores for one in limits)
         self._memory = _column(one.memory_bytes for one in limits)
@@ -134,10 +134,13 @@ class FacilityTable:
         self._models = _Shared([one.gpu_models for one in limits])
         self._groups = _Shared([one.groups for one in self.facilities])
         self._ways = _Shared([transfer_key(one) for one in self.facilities])
-        self._costs = _Shared([tuple(sorted(one.costs.items())) for one in self.facilities])
-        self._metrics = _Shared([tuple(sorted(one.metrics.items())) for one in self.facilities])
+        self._costs = _Shared(_sorted_items([one.costs for one in self.facilities]))
+        self._metrics = _Shared(_sorted_items([one.metrics for one in self.facilities]))
+        self._rates = {name: self._rates_of(name) for name in KNOWN_COSTS}
         self._rooms: dict[int, Room] = {}
         self._kinds = {name: self._of_kind(name) for name in {k for one in self.facilities for k in one.kinds}}
+        self._least = _least(self._cores), _least(self._memory), _least(self._gpus), _least(self._store)
+        self._shortest = _least(self._duration)
 
     def room(self, number: int) -> Room:
         """Return what there is of a facility in all."""
@@ -145,10 +148,20 @@ class FacilityTable:
             self._rooms[number] = room_of(self.facilities[number])
         return self._rooms[number]
 
-    def _of_kind(self, name: str) -> tuple[Column, _Shared]:
-        """Return the facilities that run a kind, and their policies."""
-        runs = [n for n, one in enumerate(self.facilities) if one.executor_for(name) is not None]
-        return np.array(runs, dtype=np.int64), _Shared([self.facilities[n].kinds[name].policy for n in runs])
+    def _of_kind(self, name: str) -> _Runners:
+        runs = np.array(
+            [n for n, one in enumerate(self.facilities) if one.executor_for(name) is not None], dtype=np.int64
+        )
+        others = np.ones(len(self.facilities), dtype=np.bool_)
+        others[runs] = False
+        policies = _Shared([self.facilities[n].kinds[name].policy for n in runs])
+        return _Runners(runs=runs, others=others if others.any() else None, policies=policies)
+
+    def _rates_of(self, name: str) -> Column:
+        """Return the rates of a type of cost: a row for each cost table, the columns in the order of `Rate`."""
+        rates = [self.facilities[first].costs.get(name, Rate()) for first in self._costs.firsts]
+        rows = [(one.fixed, one.core_hour, one.gpu_hour, one.gib_hour, one.gib_moved) for one in rates]
+        return np.array(rows, dtype=np.float64).reshape(len(rows), 5)
 
     def match(self, ask: Ask, caller: Principal, locality: Locality) -> Match:
         """Tell who takes a request."""
@@ -161,7 +174,7 @@ class FacilityTable:
         moved = self._ways.spread([float(one.bytes_to_move) for one in transfers])
         costs = self._quotes(ask, transfers)
         for number, turned in enumerate(self._turned(ask, caller, transfers, costs)):
-            if turned.any():
+            if turned is not None:
                 stage[turned & (stage < 0)] = number
         accepts = stage < 0
         return Match(
@@ -177,44 +190,44 @@ class FacilityTable:
 
     def _turned(
         self, ask: Ask, caller: Principal, transfers: Sequence[Transfer], costs: Mapping[str, Column]
-    ) -> Iterator[Mask]:
-        """Yield for each stage who turns the request away there."""
-        runs, policies = self._kinds.get(ask.kind, (np.zeros(0, dtype=np.int64), _Shared([])))
-        unknown = np.ones(len(self.facilities), dtype=np.bool_)
-        unknown[runs] = False
-        yield unknown
-        yield self._against_policy(ask, runs, policies)
-        yield self._groups.spread(
-            [not may_use(self.facilities[first], caller) for first in self._groups.firsts], np.bool_
-        )
+    ) -> Iterator[Mask | None]:
+        """Yield for each stage who turns the request away there, None where nobody does."""
+        kind = self._kinds.get(ask.kind)
+        yield np.ones(len(self.facilities), dtype=np.bool_) if kind is None else kind.others
+        yield None if kind is None else self._against_policy(ask, kind)
+        yield self._groups.told([not may_use(self.facilities[first], caller) for first in self._groups.firsts])
         yield self._too_small(ask)
-        yield self._ways.spread([bool(one.reasons) for one in transfers], np.bool_)
-        yield ask.duration_s > self._duration
-        yield self._too_dear(ask, costs)
+        yield self._ways.told([bool(one.reasons) for one in transfers])
+        yield ask.duration_s > self._duration if ask.duration_s > self._shortest else None
+        yield self._too_dear(ask, costs) if ask.cost_limits or ask.metric_needs else None
 
-    def _against_policy(self, ask: Ask, runs: Column, policies: _Shared) -> Mask:
+    def _against_policy(self, ask: Ask, kind: _Runners) -> Mask | None:
+        executable = ask.document["executable"]
+        verdicts = []
+        for value in kind.policies.values:
+            assert isinstance(value, Policy)  # noqa: S101  # what was put in
+            verdicts.append(any(check_policy(value, executable)))
+        told = kind.policies.told(verdicts)
+        if told is None:
+            return None
         refused = np.zeros(len(self.facilities), dtype=np.bool_)
-        if len(runs):
-            executable = ask.document["executable"]
-            verdicts = []
-            for value in policies.values:
-                assert isinstance(value, Policy)  # noqa: S101  # what was put in
-                verdicts.append(any(check_policy(value, executable)))
-            refused[runs] = policies.spread(verdicts, np.bool_)
+        refused[kind.runs] = told
         return refused
 
-    def _too_small(self, ask: Ask) -> Mask:
-        need = ask.need
-        small = (self._cores < need.cores) | (self._memory < need.memory_bytes)
-        small |= (self._gpus < need.gpus) | (self._store < need.store_bytes)
-        if ask.gpu_models and need.gpus:
+    def _too_small(self, ask: Ask) -> Mask | None:
+        small = None
+        need = vector(ask.need)
+        if any(a > least for a, least in zip(need, self._least, strict=True)):
+            columns = (self._cores, self._memory, self._gpus, self._store)
+            small = np.logical_or.reduce([column < a for a, column in zip(need, columns, strict=True)])
+        if ask.gpu_models and ask.need.gpus:
             wanted = set(ask.gpu_models)
-            small |= self._models.spread(
-                [not wanted.intersection(self.facilities[first].capacity.gpu_models) for first in self._models.firsts],
-                np.bool_,
+            lacking = self._models.told(
+                [not wanted.intersection(self.facilities[first].capacity.gpu_models) for first in self._models.firsts]
             )
-        found: Mask = small
-        return found
+            if lacking is not None:
+                small = lacking if small is None else small | lacking
+        return small
 
     def _too_dear(self, ask: Ask, costs: Mapping[str, Column]) -> Mask:
         dear = np.zeros(len(self.facilities), dtype=np.bool_)
@@ -227,15 +240,14 @@ class FacilityTable:
 
     def _quotes(self, ask: Ask, transfers: Sequence[Transfer]) -> dict[str, Column]:
         """Return the costs of the known types, by facility."""
-        nothing = Transfer()
-        quotes = [quote(self.facilities[first].costs, ask, nothing) for first in self._costs.firsts]
+        hours, need = ask.duration_s / 3600, ask.need
+        units = np.array([1.0, hours * need.cores, hours * need.gpus, hours * need.memory_bytes / GIB])
         found = {}
-        for name in ("monetary", "energy", "carbon"):
-            column = self._costs.spread([one.get(name, 0.0) for one in quotes])
-            rates = [self.facilities[first].costs.get(name, Rate()).gib_moved for first in self._costs.firsts]
-            if any(rates):
+        for name, rates in self._rates.items():
+            column = self._costs.spread((rates[:, :4] @ units).tolist())
+            if rates[:, 4].any():
                 moved = self._ways.spread([float(one.bytes_to_move) for one in transfers])
-                column = column + self._costs.spread(rates) * moved / 2**30
+                column = column + self._costs.spread(rates[:, 4].tolist()) * moved / GIB
             found[name] = column
         return found
 
@@ -259,6 +271,15 @@ def room_of(facility: Facility) -> Room:
     return Room(capacity=amounts_of([FOREVER if value is None else value for value in values]), closed=closed)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Runners:
+    """Which facilities run a kind, and which do not (None: all do), and the policies of those that do."""
+
+    runs: Column
+    others: Mask | None
+    policies: _Shared
+
+
 class _Shared:
     """Values that many facilities have in common: `of` says which value each has, `firsts` who has it first."""
 
@@ -274,6 +295,10 @@ class _Shared:
         self.of = of
         self.values: list[Hashable] = list(numbers)
 
+    def told(self, verdicts: list[bool]) -> Mask | None:
+        """Return a mask from what was found for each value, None where it is false for all."""
+        return self.spread(verdicts, np.bool_) if any(verdicts) else None
+
     def spread(self, values: list[Any], dtype: Any = np.float64) -> Column:
         """Return a column from what was found for each value."""
         if not values or values.count(values[0]) == len(values):
@@ -282,5 +307,30 @@ class _Shared:
         return found
 
 
+def _limits(facilities: Sequence[Facility]) -> list[Capacity]:
+    """Return the limits of facilities; those that share their capacity share them, too."""
+    known: dict[tuple[int, int], Capacity] = {}
+    found = []
+    for one in facilities:
+        key = id(one.capacity), id(one.most)
+        if key not in known:
+            known[key] = one.limits
+        found.append(known[key])
+    return found
+
+
+def _sorted_items(tables: Sequence[Mapping[str, Any]]) -> list[Hashable]:
+    """Return the items of tables in order; those that are one object are sorted once."""
+    known: dict[int, Hashable] = {}
+    for table in tables:
+        if id(table) not in known:
+            known[id(table)] = tuple(sorted(table.items()))
+    return [known[id(table)] for table in tables]
+
+
 def _column(values: Iterator[int | None]) -> Column:
     return np.array([_UNLIMITED if value is None else value for value in values], dtype=np.int64)
+
+
+def _least(column: Column) -> float:
+    return float(column.min()) if len(column) else 0.0

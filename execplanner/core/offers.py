@@ -49,31 +49,33 @@ class Shown:
     limits: tuple[int | None, int | None] | None = None
 
 
-def offered_document(ask: Ask, amounts: Amounts, costs: Mapping[str, float], metrics: list[Any]) -> dict[str, Any]:
-    """Return what of an offer never changes: what was asked for, with what is offered in its place."""
+def asked_parts(ask: Ask) -> dict[str, Any]:
+    """Return what all offers for a request have in common: the parts of it that are not changed."""
     asked = ask.document
-    compute = asked.get("compute") or {"kind": "simple-compute-resource"}
-    found: dict[str, Any] = {
+    found = {
         "executable": asked["executable"],
-        "compute": {**compute, **compute_ranges(amounts)},
+        "compute": asked.get("compute") or {"kind": "simple-compute-resource"},
         "storage": asked.get("storage"),
         "data": asked.get("data"),
     }
+    parts: dict[str, Any] = spell_kinds(REQUEST, {name: part for name, part in found.items() if part})
+    return parts
+
+
+def offered_document(
+    parts: Mapping[str, Any], amounts: Amounts, costs: Mapping[str, float], metrics: list[Any]
+) -> dict[str, Any]:
+    """Return what of an offer never changes: what was asked for (`parts`), with what is offered in its place."""
+    compute = {**parts["compute"], **compute_ranges(amounts)}
     if amounts.gpus:
-        gpus = compute.get("gpus", {})
-        found["compute"]["gpus"] = {**gpus, "min": amounts.gpus, "max": amounts.gpus}
-    document = spell_kinds(REQUEST, {name: part for name, part in found.items() if part})
-    document["costs"] = [
-        {
-            "kind": write_kind("costs", "simple-minmax-float-cost"),
-            "type": COST_TYPE + name,
-            "min": round(value, 6),
-            "max": round(value, 6),
-        }
+        compute["gpus"] = {**compute.get("gpus", {}), "min": amounts.gpus, "max": amounts.gpus}
+    kind = write_kind("costs", "simple-minmax-float-cost")
+    priced = [
+        {"kind": kind, "type": COST_TYPE + name, "min": round(value, 6), "max": round(value, 6)}
         for name, value in sorted(costs.items())
     ]
-    document["metrics"] = spell_kinds(METRICS, metrics)
-    return {name: part for name, part in document.items() if part}
+    more = {"costs": priced, "metrics": spell_kinds(METRICS, metrics)}
+    return {**parts, "compute": compute} | {name: part for name, part in more.items() if part}
 
 
 def compute_ranges(amounts: Amounts) -> dict[str, Any]:
@@ -142,7 +144,11 @@ def _meta(shown: Shown) -> dict[str, Any]:
         meta["name"] = shown.name
     if shown.url:
         meta["url"] = shown.url
-    meta |= {"created": format_timestamp(shown.created), "modified": format_timestamp(shown.modified)}
+    created = format_timestamp(shown.created)
+    meta |= {
+        "created": created,
+        "modified": created if shown.modified == shown.created else format_timestamp(shown.modified),
+    }
     if shown.messages:
         meta["messages"] = list(shown.messages)
     options = _options(shown)
@@ -167,10 +173,11 @@ def _options(shown: Shown) -> list[dict[str, Any]]:
 
 def _schedule(shown: Shown) -> dict[str, Any]:
     begins, ends = format_timestamp(shown.begins), format_timestamp(shown.ends)
+    prepares = begins if shown.prepares == shown.begins else format_timestamp(shown.prepares)
     prepared_s = (shown.begins - shown.prepares).total_seconds()
     available_s = (shown.ends - shown.begins).total_seconds()
     return {
-        "preparing": {"start": format_timestamp(shown.prepares), "duration": format_iso_duration(prepared_s)},
+        "preparing": {"start": prepares, "duration": format_iso_duration(prepared_s)},
         "available": {"start": f"{begins}/PT0S", "duration": format_iso_duration(available_s)},
         "releasing": {"start": ends, "duration": format_iso_duration(RELEASING_S)},
     }

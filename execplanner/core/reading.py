@@ -66,7 +66,8 @@ def read_values(body: bytes, media_type: str) -> tuple[Any, bool]:
     if media_type not in JSON_TYPES and not media_type.endswith("+json"):
         return _yaml(text), False
     values = _json_values(text)
-    _require_shallow(values, 0)
+    if text.count("{") + text.count("[") > MAX_DEPTH:
+        _require_shallow(values, 0)
     return values, True
 
 
@@ -78,7 +79,7 @@ def _decoded(body: bytes) -> str:
 
 
 def _json(text: str) -> Tree:
-    return _texts(_json_values(text), 0)
+    return texts_of(_json_values(text))
 
 
 def _json_values(text: str) -> Any:
@@ -109,13 +110,20 @@ def _no_constant(name: str) -> NoReturn:
     raise UsageError(f"{name} is not a number of JSON.")
 
 
-def _texts(value: Any, depth: int) -> Tree:
+def texts_of(value: Any, depth: int = 0) -> Tree:
+    """Return plain values with each scalar as the text that it has in JSON.
+
+    Raises
+    ------
+    UsageError
+        They are nested too deep.
+    """
     if depth > MAX_DEPTH:
         raise too_deep()
     if isinstance(value, dict):
-        return {name: _texts(one, depth + 1) for name, one in value.items()}
+        return {name: texts_of(one, depth + 1) for name, one in value.items()}
     if isinstance(value, list):
-        return [_texts(one, depth + 1) for one in value]
+        return [texts_of(one, depth + 1) for one in value]
     return value if isinstance(value, str) else json.dumps(value)
 
 

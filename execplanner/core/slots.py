@@ -6,7 +6,7 @@ whole numbers with a row for each reservation: start, end, and the amounts in th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,9 @@ import numpy.typing as npt
 from execplanner.core.request import Amounts
 
 FOREVER: Final = 2**62
+_LOOKS_AHEAD = 4
 Rows = npt.NDArray[np.int64]
+Window = tuple[int, int]
 _Vector = tuple[int, int, int, int]
 
 
@@ -36,6 +38,14 @@ class Room:
 
     capacity: Amounts
     closed: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """A start at which there is room, and the most that is reserved while it lasts."""
+
+    start: int
+    used: Amounts
 
 
 def rows_of(reservations: Iterable[Sequence[int]]) -> Rows:
@@ -81,26 +91,39 @@ def fits(rows: Rows, room: Room, wanted: Wanted, start: int) -> bool:
     return is_open(room, start, end) and within(peak(rows, start, end), wanted.amounts, room)
 
 
-def earliest_start(rows: Rows, room: Room, wanted: Wanted) -> int | None:
-    """Return the earliest start at which there is room, None if there is none.
+def search(room: Room, wanted: Wanted) -> Generator[Window, Rows, Slot | None]:
+    """Yield windows and be sent what is reserved in them, until the earliest start is known; None if there is none.
+
+    Each window begins where the last has shown that nothing can start before, and is twice as long: what is reserved
+    after the start that is found is hardly looked at.
+    """
+    if not within(Amounts(), wanted.amounts, room):
+        return None
+    start, ahead = wanted.earliest, _LOOKS_AHEAD * wanted.length
+    while start <= wanted.latest:
+        ends = min(start + ahead, wanted.latest) + wanted.length
+        rows = yield start, ends
+        start = _not_before(rows, room, wanted, (start, ends))
+        if start + wanted.length <= ends:
+            return Slot(start=start, used=peak(rows, start, start + wanted.length))
+        ahead *= 2
+    return None
+
+
+def _not_before(rows: Rows, room: Room, wanted: Wanted, window: Window) -> int:
+    """Return the first instant of a window at which a start is not ruled out; it is one if it ends in the window.
 
     Room can begin only when something ends, so the ends are gone through in order, and whatever stands in the way of
     one start rules out all up to its own end.
     """
-    if not within(Amounts(), wanted.amounts, room):
-        return None
-    horizon = wanted.latest + wanted.length
-    times, used = _course(rows, wanted.earliest, horizon)
+    times, used = _course(rows, *window)
     free = np.array(vector(room.capacity), dtype=np.int64) - np.array(vector(wanted.amounts), dtype=np.int64)
     full = np.any(used > free, axis=1)
-    blocked = sorted([*_busy(times, np.atleast_1d(full)), *room.closed])
-    start = wanted.earliest
-    for first, last in blocked:
+    start = window[0]
+    for first, last in sorted([*_busy(times, np.atleast_1d(full)), *room.closed]):
         if first >= start + wanted.length:
             break
         start = max(start, last)
-        if start > wanted.latest:
-            return None
     return start
 
 

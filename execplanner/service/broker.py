@@ -20,7 +20,7 @@ from execplanner.core.phases import CLIENT, ENDED, LIVE, Event, OfferExpired, Ph
 from execplanner.core.request import GIB, Amounts, Ask, Defaults, read_ask
 from execplanner.core.times import to_ms
 from execplanner.keeping import Change, Changed, Creation, Held, Holding, Listing, OfferSet, Session
-from execplanner.service.planning import Plan, Planner, Wish, merged
+from execplanner.service.planning import Plan, Planner, Wish, merged, rank_key
 from penstock.auth.principal import Principal, refusal
 from penstock.dali.errors import (
     AuthenticationRequired,
@@ -31,7 +31,7 @@ from penstock.dali.errors import (
     UsageError,
 )
 
-_TRIES = 30  # who tries again has every second chance at least, beside one who asks anew
+_TRIES = 4  # each but the first fails only if others have taken all that there was at every facility of the plan
 _LOOK_EVERY_S = 0.5
 _MOST_WAITING = 500
 log = structlog.get_logger(__name__)
@@ -143,7 +143,6 @@ class Broker:
         self._limits = limits
         self._waiting = 0
         self._closing = asyncio.Event()
-        self._contending = asyncio.Lock()
 
     def now(self) -> int:
         """Return the present in milliseconds."""
@@ -167,29 +166,27 @@ class Broker:
             if known is not None:
                 return await self.offerset(_same(known, creation), caller)
         ask = read_ask(asked.document, self.clock(), self._limits.defaults)
-        offerset_id = new_id(self.now(), self._random(RANDOM_BYTES))
 
-        async def attempt(*, unseen: bool = False) -> tuple[OfferSet, list[Session]] | None:
-            plan = await self._plan(ask, asked, caller, further, unseen=unseen)
-            offerset = self._offerset(plan, ask, asked, caller, offerset_id)
-            held = await self._hold(plan, offerset, creation, caller)
-            if held.known is not None and creation is not None:
-                return await self.offerset(_same(held.known, creation), caller)
-            if held.over_cap:
-                raise self._too_many()
-            return (offerset, list(held.sessions)) if held.kept else None
+        for trial in range(_TRIES):
+            plan = await self._plan(ask, asked, caller, further, unseen=further is None and trial == 0)
+            if (made := await self._kept(plan, ask, asked, caller, creation)) is not None:
+                return made
+        none = reason(Urn.RESOURCE_LIMIT, "Others took the room that there was.", "/schedule/requested/start")
+        nothing = await self._kept(Plan(messages=(none,)), ask, asked, caller, creation)
+        assert nothing is not None  # noqa: S101  # no offers need no room
+        return nothing
 
-        return await attempt(unseen=further is None) or await self._again(attempt)
-
-    async def _again(
-        self, attempt: Callable[[], Awaitable[tuple[OfferSet, list[Session]] | None]]
-    ) -> tuple[OfferSet, list[Session]]:
-        """Try again after others took the room, one request after the other: else the same one might always lose."""
-        async with self._contending:
-            for _ in range(_TRIES):
-                if (made := await attempt()) is not None:
-                    return made
-        raise ServiceUnavailable("Too many ask for the same room at once.", retry_after_s=1)
+    async def _kept(
+        self, plan: Plan, ask: Ask, asked: Asked, caller: Principal, creation: Creation | None
+    ) -> tuple[OfferSet, list[Session]] | None:
+        """Keep a plan, None if there is no room for any of it: then others had all that it could have had."""
+        offerset = self._offerset(plan, ask, asked, caller)
+        held = await self._hold(plan, offerset, asked, creation, caller)
+        if held.known is not None and creation is not None:
+            return await self.offerset(_same(held.known, creation), caller)
+        if held.over_cap:
+            raise self._too_many()
+        return (offerset, list(held.sessions)) if held.kept else None
 
     async def direct(self, asked: Asked, caller: Principal) -> Session | tuple[Message, ...]:
         """Make the best offer and accept it at once; return the session, or why there is none."""
@@ -217,28 +214,31 @@ class Broker:
             plan = merged(plan, await others, asked.wish)
         return replace(plan, messages=(*said, *plan.messages))
 
-    def _offerset(self, plan: Plan, ask: Ask, asked: Asked, caller: Principal, offerset_id: str) -> OfferSet:
+    def _offerset(self, plan: Plan, ask: Ask, asked: Asked, caller: Principal) -> OfferSet:
         messages = plan.messages
         if not plan.offers and not any(message.level == "ERROR" for message in messages):
             messages = (*messages, reason(Urn.NOT_SUPPORTED, "No facility takes the request."))
+        now = self.now()
         return OfferSet(
-            id=offerset_id,
+            id=new_id(now, self._random(RANDOM_BYTES)),
             owner=caller.subject,
-            created=self.now(),
+            created=now,
             dialect=asked.wish.dialect,
             result="YES" if plan.offers else "NO",
             name=ask.name,
             messages=tuple(items(messages, self.clock())),
         )
 
-    async def _hold(self, plan: Plan, offerset: OfferSet, creation: Creation | None, caller: Principal) -> Held:
-        offers = [replace(one, session=replace(one.session, offerset_id=offerset.id)) for one in plan.offers]
+    async def _hold(
+        self, plan: Plan, offerset: OfferSet, asked: Asked, creation: Creation | None, caller: Principal
+    ) -> Held:
         holding = Holding(
             offerset=offerset,
-            offers=offers,
+            offers=plan.offers,
             creation=None if creation is None else replace(creation, id=offerset.id),
-            most_open=self._most_open(caller) if offers else None,
+            most_open=self._most_open(caller) if plan.offers else None,
             whole=plan.unseen,
+            rank=lambda session: rank_key(session, asked.wish),
             now=self.now(),
         )
         return await self.keeper.hold(holding)

@@ -11,10 +11,11 @@ So a plan may be made `unseen`, without looking at what is reserved; it holds if
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +24,9 @@ from execplanner.core.facility import Capacity, Facility
 from execplanner.core.ids import RANDOM_BYTES, new_id
 from execplanner.core.locality import Transfer, site_names
 from execplanner.core.messages import Message, Urn, items, reason, warning
-from execplanner.core.offers import METRIC_TYPE, RELEASING_S, at_facility, metrics_of, offered_document
+from execplanner.core.offers import METRIC_TYPE, RELEASING_S, asked_parts, at_facility, metrics_of, offered_document
 from execplanner.core.request import COST_TYPE, GIB, Amounts, Ask
-from execplanner.core.slots import FOREVER, NOTHING, Room, Rows, Wanted, earliest_start, is_open, peak, within
+from execplanner.core.slots import FOREVER, NOTHING, Room, Rows, Slot, Wanted, Window, is_open, search, within
 from execplanner.core.stages import quote
 from execplanner.core.times import to_ms
 from execplanner.keeping import Keeper, Offer, Reservation, Session
@@ -74,14 +75,15 @@ class _Candidate:
     prepare_s: float
     wanted: Wanted
     room: Room
-    limits: Capacity
+    wished: Amounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Slot:
+class _Placed:
+    """A facility, and when it has room."""
+
     candidate: _Candidate
-    start: int
-    used: Amounts
+    slot: Slot
 
 
 class Planner:
@@ -139,7 +141,10 @@ class Planner:
             refused = table.refusals(ask, caller, match, _MOST_REASONS)
             told = [_at(facility, one) for facility, refusal in refused for one in refusal.messages]
             return Plan(messages=(*messages, *late, *told))
-        offers = tuple(self._offer(slot, ask, caller, wish) for slot in _best(slots, match, wish))
+        parts = asked_parts(ask)
+        offers = tuple(
+            self._offer(one.candidate, one.slot, ask, parts, caller, wish) for one in _best(slots, match, wish)
+        )
         return Plan(offers=offers, messages=(*messages, *(warned(one) for one in late)), unseen=unseen)
 
     def _known_sites(self, table: FacilityTable) -> frozenset[str]:
@@ -147,20 +152,26 @@ class Planner:
             self._sites = (table, site_names(table.facilities))
         return self._sites[1]
 
-    async def _unseen(self, table: FacilityTable, match: Match, ask: Ask, caller: Principal, wish: Wish) -> list[_Slot]:
+    async def _unseen(
+        self, table: FacilityTable, match: Match, ask: Ask, caller: Principal, wish: Wish
+    ) -> list[_Placed]:
         """Return the slots at once of the first facilities, nothing if too few of them may have room."""
         order = match.order(self._rough_starts(table, match, ask), wish.ranking)
         late = self._hints.late_s() if self._is_soon(ask) else None
-        numbers = [number for number in islice(order, _ROUNDS[0]) if late is None or not late[number]]
-        found = await self._candidates(table, numbers, match, ask, caller)
-        slots = _open([one for one in found if isinstance(one, _Candidate)], ask, {})
-        return slots if len(slots) >= min(wish.most, len(match.chosen)) else []
+        places = (number for number in order if late is None or not late[number])
+        slots: list[_Placed] = []
+        for most in (wish.most, _ROUNDS[0]):  # those that are closed are few
+            found = await self._candidates(table, list(islice(places, most)), match, ask, caller)
+            slots += _open([one for one in found if isinstance(one, _Candidate)], {})
+            if len(slots) >= min(wish.most, len(match.chosen)):
+                return slots
+        return []
 
     async def _search(
         self, table: FacilityTable, match: Match, ask: Ask, caller: Principal, wish: Wish
-    ) -> tuple[list[_Slot], list[Message]]:
+    ) -> tuple[list[_Placed], list[Message]]:
         order = match.order(self._rough_starts(table, match, ask), wish.ranking)
-        slots: list[_Slot] = []
+        slots: list[_Placed] = []
         messages: list[Message] = []
         for size in _sizes():
             numbers = list(islice(order, size))
@@ -188,13 +199,14 @@ class Planner:
         now = self.clock()
         found: list[_Candidate | Message] = []
         places = [(table.facilities[n], max(_ready(table, n, match, now), ask.earliest)) for n in numbers]
-        for number, estimate in zip(numbers, await self._estimates(places, ask, caller), strict=True):
+        estimates = await self._estimates(places, ask, caller)
+        for number, (_, earliest), estimate in zip(numbers, places, estimates, strict=True):
             if isinstance(estimate, ServiceError):
                 found.append(
                     _at(table.facilities[number], reason(Urn.NOT_SUPPORTED, "${why}", "", why=estimate.message))
                 )
             else:
-                found.append(_candidate(table, number, match, ask, estimate, now))
+                found.append(_candidate(table, number, match, ask, (earliest, estimate), now))
         return found
 
     async def _estimates(
@@ -216,48 +228,62 @@ class Planner:
 
     async def _slots(
         self, candidates: Sequence[_Candidate], ask: Ask, messages: list[Message], *, enough: int
-    ) -> list[_Slot]:
+    ) -> list[_Placed]:
         if not candidates:
             return []
-        found = await self._at_once(candidates, ask)
-        at_once = {slot.candidate.number for slot in found}
+        found = await self._at_once(candidates)
+        at_once = {placed.candidate.number for placed in found}
         later = [one for one in candidates if one.number not in at_once]
         if self._is_soon(ask):
             for one in later:
                 self._hints.note(one.number)
         if len(found) >= enough:
             return found
-        taken = await self._reserved(later)
-        for one in later:
-            rows = taken.get(one.facility.id, NOTHING)
-            start = earliest_start(rows, one.room, one.wanted)
+        for one, slot in zip(later, await self._searched(later), strict=True):
             if self._is_soon(ask):
-                self._hints.note(one.number, (FOREVER if start is None else start - one.wanted.earliest) / 1000)
-            if start is not None:
-                found.append(_Slot(candidate=one, start=start, used=peak(rows, start, start + one.wanted.length)))
+                late_ms = FOREVER if slot is None else slot.start - one.wanted.earliest
+                self._hints.note(one.number, late_ms / 1000)
+            if slot is not None:
+                found.append(_Placed(candidate=one, slot=slot))
             else:
                 text = "There is no room in the time that was asked for."
                 messages.append(_at(one.facility, reason(Urn.RESOURCE_LIMIT, text, "/schedule/requested/start")))
         return found
 
-    async def _at_once(self, candidates: Sequence[_Candidate], ask: Ask) -> list[_Slot]:
+    async def _at_once(self, candidates: Sequence[_Candidate]) -> list[_Placed]:
         """Return the slots of those who have room for all that is wished, even if all was reserved at one time."""
         begins = min(one.wanted.earliest for one in candidates)
         ends = max(one.wanted.earliest + one.wanted.length for one in candidates)
         names = [one.facility.id for one in candidates]
-        return _open(candidates, ask, await self.keeper.totals(names, begins, ends, to_ms(self.clock())))
+        return _open(candidates, await self.keeper.totals(names, begins, ends, to_ms(self.clock())))
 
-    async def _reserved(self, candidates: Sequence[_Candidate]) -> Mapping[str, Rows]:
-        if not candidates:
+    async def _searched(self, candidates: Sequence[_Candidate]) -> list[Slot | None]:
+        """Return the first slot of each, None where there is none; all who still search look at once."""
+        searches = [search(one.room, one.wanted) for one in candidates]
+        found: list[Slot | None] = [None] * len(candidates)
+        sent: dict[int, Rows | None] = dict.fromkeys(range(len(candidates)))
+        while sent:
+            windows: dict[int, Window] = {}
+            for number, rows in sent.items():
+                try:
+                    windows[number] = next(searches[number]) if rows is None else searches[number].send(rows)
+                except StopIteration as end:
+                    found[number] = end.value
+            taken = await self._reserved([candidates[number] for number in windows], windows.values())
+            sent = {number: taken.get(candidates[number].facility.id, NOTHING) for number in windows}
+        return found
+
+    async def _reserved(self, candidates: Sequence[_Candidate], windows: Collection[Window]) -> Mapping[str, Rows]:
+        if not windows:
             return {}
-        begins = min(one.wanted.earliest for one in candidates)
-        ends = max(one.wanted.latest + one.wanted.length for one in candidates)
-        names = [one.facility.id for one in candidates]
-        return await self.keeper.reserved(names, begins, ends, to_ms(self.clock()))
+        begins, ends = min(first for first, _ in windows), max(last for _, last in windows)
+        return await self.keeper.reserved([one.facility.id for one in candidates], begins, ends, to_ms(self.clock()))
 
-    def _offer(self, slot: _Slot, ask: Ask, caller: Principal, wish: Wish) -> Offer:
-        one, now = slot.candidate, to_ms(self.clock())
-        amounts = _generous(ask, slot)
+    def _offer(
+        self, one: _Candidate, slot: Slot, ask: Ask, parts: Mapping[str, Any], caller: Principal, wish: Wish
+    ) -> Offer:
+        now = to_ms(self.clock())
+        amounts = _generous(ask, one, slot)
         session_id = new_id(now, self.random(RANDOM_BYTES))
         costs = quote(one.facility.costs, ask, one.transfer)
         metrics = metrics_of(one.facility, one.transfer if ask.sources else None)
@@ -275,7 +301,7 @@ class Planner:
             prepares=max(now, slot.start - round(one.prepare_s * 1000)),
             begins=slot.start,
             ends=ends,
-            document=offered_document(ask, amounts, costs, metrics),
+            document=offered_document(parts, amounts, costs, metrics),
             expires=expires,
             dialect=wish.dialect,
             name=ask.name,
@@ -290,7 +316,13 @@ class Planner:
             amounts=amounts,
             expires=expires,
         )
-        return Offer(session=session, reservation=reservation, room=one.room)
+        return Offer(
+            session=session,
+            reservation=reservation,
+            room=one.room,
+            wanted=one.wanted,
+            remade=lambda other: self._offer(one, other, ask, parts, caller, wish),
+        )
 
 
 def _sizes() -> Iterator[int]:
@@ -306,19 +338,23 @@ def _ready(table: FacilityTable, number: int, match: Match, now: datetime) -> da
 
 
 def _candidate(
-    table: FacilityTable, number: int, match: Match, ask: Ask, estimate: Estimate, now: datetime
+    table: FacilityTable,
+    number: int,
+    match: Match,
+    ask: Ask,
+    told: tuple[datetime, Estimate],
+    now: datetime,
 ) -> _Candidate | Message:
-    facility, transfer, ready = table.facilities[number], match.transfer(number), _ready(table, number, match, now)
+    """Return a facility as a candidate by when it is ready and by its estimate, or why it is none."""
+    facility, transfer, (ready, estimate) = table.facilities[number], match.transfer(number), told
     prepare_s = transfer.seconds + estimate.preparing_s
-    earliest = max(estimate.start, ask.earliest, ready, now + timedelta(seconds=prepare_s))
+    earliest = max(estimate.start, ready, now + timedelta(seconds=prepare_s))
     if earliest > ask.latest and not _at_once(ask, earliest, now):
         text = "The session could start at ${start}, later than asked for."
         place = "/schedule/requested/start"
         return _at(facility, reason(Urn.RESOURCE_LIMIT, text, place, start=earliest.isoformat()))
-    length = round((ask.duration_s + RELEASING_S) * 1000)
-    wanted = Wanted(
-        amounts=ask.need, earliest=to_ms(earliest), latest=max(to_ms(ask.latest), to_ms(earliest)), length=length
-    )
+    length, begins = round((ask.duration_s + RELEASING_S) * 1000), to_ms(earliest)
+    wanted = Wanted(amounts=ask.need, earliest=begins, latest=max(to_ms(ask.latest), begins), length=length)
     return _Candidate(
         facility=facility,
         number=number,
@@ -327,7 +363,7 @@ def _candidate(
         prepare_s=prepare_s,
         wanted=wanted,
         room=table.room(number),
-        limits=table.limits[number],
+        wished=_limited(ask, table.limits[number]),
     )
 
 
@@ -336,19 +372,19 @@ def _at_once(ask: Ask, earliest: datetime, now: datetime) -> bool:
     return ask.latest >= now - timedelta(seconds=1) and earliest <= now + timedelta(seconds=1)
 
 
-def _open(candidates: Sequence[_Candidate], ask: Ask, totals: Mapping[str, Amounts]) -> list[_Slot]:
+def _open(candidates: Sequence[_Candidate], totals: Mapping[str, Amounts]) -> list[_Placed]:
     """Return the slots of those who have room for all that is wished beside all that is held."""
     found = []
     for one in candidates:
         used, start = totals.get(one.facility.id, Amounts()), one.wanted.earliest
-        if within(used, _limited(ask, one), one.room) and is_open(one.room, start, start + one.wanted.length):
-            found.append(_Slot(candidate=one, start=start, used=used))
+        if within(used, one.wished, one.room) and is_open(one.room, start, start + one.wanted.length):
+            found.append(_Placed(candidate=one, slot=Slot(start=start, used=used)))
     return found
 
 
-def _limited(ask: Ask, one: _Candidate) -> Amounts:
+def _limited(ask: Ask, limits: Capacity) -> Amounts:
     """Return what is wished, as far as a session may have it here."""
-    limits, wish, need = one.limits, ask.wish, ask.need
+    wish, need = ask.wish, ask.need
     return Amounts(
         cores=_at_most(wish.cores, need.cores, limits.cores),
         memory_bytes=_at_most(wish.memory_bytes, need.memory_bytes, limits.memory_bytes) // GIB * GIB,
@@ -361,9 +397,9 @@ def _at_most(wish: int, need: int, limit: int | None) -> int:
     return wish if limit is None else max(need, min(wish, limit))
 
 
-def _generous(ask: Ask, slot: _Slot) -> Amounts:
+def _generous(ask: Ask, one: _Candidate, slot: Slot) -> Amounts:
     """Return what is offered: as much of what was wished as is free, never less than the need."""
-    wish, used, there = _limited(ask, slot.candidate), slot.used, slot.candidate.room.capacity
+    wish, used, there = one.wished, slot.used, one.room.capacity
     return Amounts(
         cores=_at_most(wish.cores, ask.need.cores, there.cores - used.cores),
         memory_bytes=_at_most(wish.memory_bytes, ask.need.memory_bytes, there.memory_bytes - used.memory_bytes)
@@ -374,14 +410,14 @@ def _generous(ask: Ask, slot: _Slot) -> Amounts:
     )
 
 
-def _best(slots: Sequence[_Slot], match: Match, wish: Wish) -> list[_Slot]:
+def _best(slots: Sequence[_Placed], match: Match, wish: Wish) -> list[_Placed]:
     """Return the best slots by the ranking; equals in the order of the facilities."""
 
-    def key(slot: _Slot) -> tuple[float, ...]:
-        number = slot.candidate.number
+    def key(placed: _Placed) -> tuple[float, ...]:
+        number = placed.candidate.number
         values = {
-            Criterion.START: slot.start // 60_000,
-            Criterion.BYTES: slot.candidate.transfer.bytes_to_move,
+            Criterion.START: placed.slot.start // 60_000,
+            Criterion.BYTES: placed.candidate.transfer.bytes_to_move,
             Criterion.COST: float(match.cost[number]),
             Criterion.CARBON: float(match.carbon[number]),
         }
@@ -428,7 +464,7 @@ def merged(own: Plan, others: Plan, wish: Wish) -> Plan:
     """Return the offers of all brokers: ours first where the start is the same, none twice."""
     seen: set[tuple[object, ...]] = set()
     offers = []
-    for offer in sorted((*own.offers, *others.offers), key=lambda one: _rank_key(one.session, wish)):
+    for offer in sorted((*own.offers, *others.offers), key=lambda one: rank_key(one.session, wish)):
         session = offer.session
         compute = session.document.get("compute", {})
         key = (session.facility, session.begins // 60_000, str(compute.get("cores")), str(compute.get("memory")))
@@ -438,7 +474,7 @@ def merged(own: Plan, others: Plan, wish: Wish) -> Plan:
     return Plan(offers=tuple(offers[: wish.most]), messages=(*own.messages, *others.messages))
 
 
-def _rank_key(session: Session, wish: Wish) -> tuple[float, ...]:
+def rank_key(session: Session, wish: Wish) -> tuple[float, ...]:
     """Return by what an offer is compared with those of other brokers: what its document says."""
     costs = {one["type"]: float(one.get("min", 0.0)) for one in session.document.get("costs", ()) if "type" in one}
     metrics = {one["type"]: float(one.get("min", 0.0)) for one in session.document.get("metrics", ()) if "type" in one}

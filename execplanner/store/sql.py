@@ -4,7 +4,8 @@ A reservation's row is the token of an offer: accepting confirms it, making anot
 that have expired. Whichever of the two comes first wins, whatever the clocks of the processes show, so what is promised
 is never more than there is: a row that is there counts, whatever it says of its expiry, and one that is being confirmed
 is not waited for. Who makes offers at a facility holds its lock until they are written; on SQLite there is one writer
-anyway.
+anyway. Who comes too late for the room that was seen searches for other room while it holds the lock: so nobody has to
+try again and again while others win.
 """
 
 from __future__ import annotations
@@ -19,7 +20,20 @@ import sqlalchemy as sa
 
 from execplanner.core.phases import ENDED, TABLE, Event, Phase
 from execplanner.core.request import Amounts
-from execplanner.core.slots import NOTHING, Room, Rows, Wanted, amounts_of, fits, is_open, rows_of, vector, within
+from execplanner.core.slots import (
+    NOTHING,
+    Room,
+    Rows,
+    Slot,
+    Wanted,
+    amounts_of,
+    fits,
+    is_open,
+    rows_of,
+    search,
+    vector,
+    within,
+)
 from execplanner.keeping import Change, Changed, Creation, Held, Holding, Listing, Offer, OfferSet, Session
 from execplanner.store.rows import (
     amounts_row,
@@ -35,7 +49,7 @@ from execplanner.store.rows import (
 from execplanner.store.statements import Statements, among
 from execplanner.store.tables import Tables
 from penstock.db import Database
-from penstock.direct import Row, Work, many, one
+from penstock.direct import Row, Values, Work, many, one
 
 _MOST_MESSAGES = 100
 _EVERYTHING = 0
@@ -81,34 +95,69 @@ class SqlKeeper:
             [row] = yield from one(self._do.open_offers, found)
             if row["offers"] + len(holding.offers) > holding.most_open:
                 return Held(kept=False, over_cap=True)
-        fitting, full = yield from self._fitting(holding.offers, now)
-        if holding.offers and (not fitting or (holding.whole and full)):
-            return Held(kept=False, full=full)
+        fitting = yield from self._fitting(holding)
+        if holding.offers and not fitting:
+            return Held(kept=False)
         if creation is not None and not (yield from one(self._do.remember, creation_row(creation))):
             [row] = yield from one(self._do.creation, {"of_key": creation.key})
             return Held(kept=False, known=Creation(**dict(row)))
-        sessions = [replace(offer.session, seq=seq) for seq, offer in enumerate(fitting)]
-        yield from one(self._do.add_offerset, offerset_row(offerset))
-        yield from many(self._do.add_session, [session_row(session) for session in sessions])
+        sessions = [replace(offer.session, offerset_id=offerset.id, seq=seq) for seq, offer in enumerate(fitting)]
         held = [reservation_row(offer.reservation) for offer in fitting if offer.reservation is not None]
-        yield from many(self._do.add_reservation, held)
-        return Held(sessions=tuple(sessions), full=full)
+        yield from self._add(offerset_row(offerset), [session_row(session) for session in sessions], held)
+        return Held(sessions=tuple(sessions))
 
-    def _fitting(self, offers: Sequence[Offer], now: int) -> Work[tuple[list[Offer], tuple[str, ...]]]:
-        """Return the offers for which there is room now, and the facilities of the others."""
-        local = [offer for offer in offers if offer.reservation is not None]
+    def _add(self, offerset: Values, sessions: Sequence[Values], reservations: Sequence[Values]) -> Work[None]:
+        if self._do.add_all is not None:
+            rows = {"offersets": [offerset], "sessions": sessions, "reservations": reservations}
+            yield from one(self._do.add_all, {name: orjson.dumps(listed).decode() for name, listed in rows.items()})
+            return
+        yield from one(self._do.add_offerset, offerset)
+        yield from many(self._do.add_session, sessions)
+        yield from many(self._do.add_reservation, reservations)
+
+    def _fitting(self, holding: Holding) -> Work[Sequence[Offer]]:
+        """Return the offers for which there is room now, some of them made anew."""
+        local = [offer for offer in holding.offers if offer.reservation is not None]
         names = sorted({offer.session.facility for offer in local})
         if not names:
-            return list(offers), ()
+            return holding.offers
         yield from self._lock_facilities(names)
-        yield from one(self._do.drop_expired, {"facilities": self._names(names), "now": now})
+        yield from one(self._do.drop_expired, {"facilities": self._names(names), "now": holding.now})
         begins = min(offer.reservation.begins for offer in local if offer.reservation)
         ends = max(offer.reservation.ends for offer in local if offer.reservation)
         values = {"facilities": self._names(names), "from": begins, "to": ends, "now": _EVERYTHING}
         totals = _totals((yield from one(self._do.totals, values)))
         if _all_fit(local, totals):
-            return list(offers), ()
-        return _sorted_out(offers, taken_by_facility((yield from one(self._do.reserved, values))))
+            return holding.offers
+        fitting, full = _sorted_out(holding.offers, taken_by_facility((yield from one(self._do.reserved, values))))
+        if holding.whole:
+            return () if full else fitting
+        return (yield from self._made_anew(holding, fitting, full))
+
+    def _made_anew(self, holding: Holding, fitting: list[Offer], full: Sequence[Offer]) -> Work[Sequence[Offer]]:
+        """Return the offers that fit and, of the others, those for which there is another time."""
+        for offer in full:
+            others = rows_of(one.reservation.row() for one in _at(offer.session.facility, fitting) if one.reservation)
+            slot = yield from self._other_slot(offer, others)
+            if slot is not None and offer.remade is not None:
+                fitting.append(offer.remade(slot))
+        rank = holding.rank
+        return fitting if rank is None or not full else sorted(fitting, key=lambda one: rank(one.session))
+
+    def _other_slot(self, offer: Offer, others: Rows) -> Work[Slot | None]:
+        """Return when there is room for an offer beside what is reserved and some more."""
+        if offer.room is None or offer.wanted is None:
+            return None
+        asking, name = search(offer.room, offer.wanted), offer.session.facility
+        try:
+            begins, ends = next(asking)
+            while True:
+                values = {"facilities": self._names([name]), "from": begins, "to": ends, "now": _EVERYTHING}
+                taken = taken_by_facility((yield from one(self._do.reserved, values)))
+                begins, ends = asking.send(np.concatenate([taken.get(name, NOTHING), others]))
+        except StopIteration as end:
+            slot: Slot | None = end.value
+            return slot
 
     def _lock_facilities(self, names: Sequence[str]) -> Work[None]:
         if self._do.lock_facilities is not None:
@@ -260,12 +309,7 @@ class SqlKeeper:
 
 
 def _totals(rows: Sequence[Row]) -> dict[str, Amounts]:
-    return {
-        row["facility"]: Amounts(
-            cores=row["cores"], memory_bytes=row["memory_bytes"], gpus=row["gpus"], store_bytes=row["store_bytes"]
-        )
-        for row in rows
-    }
+    return {row["facility"]: amounts_of(orjson.loads(row["amounts"])) for row in rows}
 
 
 def _all_fit(offers: Sequence[Offer], totals: dict[str, Amounts]) -> bool:
@@ -281,8 +325,8 @@ def _all_fit(offers: Sequence[Offer], totals: dict[str, Amounts]) -> bool:
     return True
 
 
-def _sorted_out(offers: Sequence[Offer], taken: dict[str, Rows]) -> tuple[list[Offer], tuple[str, ...]]:
-    """Return the offers that fit beside what is taken and beside each other, and the facilities of the rest."""
+def _sorted_out(offers: Sequence[Offer], taken: dict[str, Rows]) -> tuple[list[Offer], list[Offer]]:
+    """Return the offers that fit beside what is taken and beside each other, and those that do not."""
     fitting, full = [], []
     for offer in offers:
         name, held, room = offer.session.facility, offer.reservation, offer.room
@@ -296,8 +340,12 @@ def _sorted_out(offers: Sequence[Offer], taken: dict[str, Rows]) -> tuple[list[O
             taken[name] = np.concatenate([there, rows_of([held.row()])])
             fitting.append(offer)
         else:
-            full.append(name)
-    return fitting, tuple(full)
+            full.append(offer)
+    return fitting, full
+
+
+def _at(facility: str, offers: Sequence[Offer]) -> list[Offer]:
+    return [offer for offer in offers if offer.session.facility == facility]
 
 
 def _says_nothing(change: Change) -> bool:

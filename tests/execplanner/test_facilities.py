@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from execplanner.core.facility import Access, Capacity, Facility, Kind
-from execplanner.facilities import read_facility, this_host
+from execplanner.facilities import RecordReader, this_host
 from penstock.settings import SettingsError
 from uws.ports import JobContext, JobType
 
@@ -29,7 +29,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 def test_a_record_is_read(tmp_path: Path) -> None:
-    assert read_facility(written(tmp_path, RECORD)) == Facility(
+    assert RecordReader().read_file(written(tmp_path, RECORD)) == Facility(
         id="ivo://penstock.example/hub",
         title="The hub",
         site="paris",
@@ -37,6 +37,21 @@ def test_a_record_is_read(tmp_path: Path) -> None:
         kinds={"jupyter-notebook": Kind(title="Notebooks", languages=("md", "python")), "sleep": Kind()},
         capacity=Capacity(cores=16, memory_bytes=64 * 10**9, duration_s=28_800, startup_s=30),
     )
+
+
+def test_what_records_share_is_shared_and_what_is_their_own_is_theirs(tmp_path: Path) -> None:
+    reader = RecordReader()
+    first = reader.read_file(written(tmp_path, RECORD))
+    other = RECORD.replace("hub\n", "other\n").replace("site: paris", "coordinates: {latitude: 1, longitude: 2}")
+    second, third = (
+        reader.read_file(written(tmp_path, text)) for text in (other, other.replace("cores: 16", "cores: 8"))
+    )
+    assert second == RecordReader().read_file(written(tmp_path, other))
+    assert (second.id, second.site, second.latitude_deg) == ("ivo://penstock.example/other", None, 1.0)
+    assert second.kinds is first.kinds
+    assert (second.capacity.cores, third.capacity.cores) == (16, 8)
+    with pytest.raises(SettingsError, match="title"):
+        reader.read_file(written(tmp_path, RECORD.replace("title: The hub\n", "")))
 
 
 @pytest.mark.parametrize(
@@ -55,13 +70,13 @@ def test_a_record_is_read(tmp_path: Path) -> None:
 )
 def test_a_wrong_record_is_one_line_that_says_where(tmp_path: Path, old: str, new: str, where: str) -> None:
     with pytest.raises(SettingsError, match=where) as caught:
-        read_facility(written(tmp_path, RECORD.replace(old, new)))
+        RecordReader().read_file(written(tmp_path, RECORD.replace(old, new)))
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_record_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
-        read_facility(tmp_path / "none.yaml")
+        RecordReader().read_file(tmp_path / "none.yaml")
 
 
 async def nothing(_context: JobContext) -> None:

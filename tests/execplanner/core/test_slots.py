@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from execplanner.core.request import Amounts
-from execplanner.core.slots import Room, Rows, Wanted, earliest_start, fits, peak, rows_of, vector
+from execplanner.core.slots import Room, Rows, Slot, Wanted, Window, fits, peak, rows_of, search, vector
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,20 @@ def rows(taken: list[Taken]) -> Rows:
 
 
 CAPACITY = Amounts(cores=4, memory_bytes=4, gpus=1, store_bytes=4)
+
+
+def found_slot(taken: Rows, room: Room, wanted: Wanted, asked: list[Window] | None = None) -> Slot | None:
+    """Search, and see that each window begins where the last could not say more; they are added to `asked`."""
+    asking, asked = search(room, wanted), [] if asked is None else asked
+    try:
+        window = next(asking)
+        while True:
+            asked.append(window)
+            window = asking.send(taken[(taken[:, 0] < window[1]) & (window[0] < taken[:, 1])])
+    except StopIteration as end:
+        slot: Slot | None = end.value
+    assert [begins for begins, _ in asked] == sorted({begins for begins, _ in asked})
+    return slot
 
 
 def amounts(most: int = 4) -> st.SearchStrategy[Amounts]:
@@ -72,10 +86,11 @@ def test_the_earliest_start_is_the_one_that_trying_finds(
     taken: list[Taken], closed: list[tuple[int, int]], wanted: Wanted
 ) -> None:
     room = Room(capacity=CAPACITY, closed=tuple(closed))
-    found = earliest_start(rows(taken), room, wanted)
-    assert found == tried(taken, room, wanted)
+    found = found_slot(rows(taken), room, wanted)
+    assert (None if found is None else found.start) == tried(taken, room, wanted)
     if found is not None:
-        assert fits(rows(taken), room, wanted, found)
+        assert fits(rows(taken), room, wanted, found.start)
+        assert found.used == peak(rows(taken), found.start, found.start + wanted.length)
 
 
 @given(st.lists(reservations, max_size=8), st.integers(0, 20), st.integers(1, 10))
@@ -91,4 +106,13 @@ def test_the_peak_is_the_most_of_any_instant(taken: list[Taken], start: int, len
 def test_what_ends_makes_room_for_what_begins_then() -> None:
     taken = [Taken(start=0, end=10, amounts=CAPACITY), Taken(start=20, end=30, amounts=CAPACITY)]
     wanted = Wanted(amounts=CAPACITY, earliest=0, latest=100, length=10)
-    assert earliest_start(rows(taken), Room(capacity=CAPACITY), wanted) == 10
+    assert found_slot(rows(taken), Room(capacity=CAPACITY), wanted) == Slot(start=10, used=Amounts())
+
+
+def test_a_start_after_weeks_without_room_is_found_in_few_windows() -> None:
+    day = 86_400_000
+    wanted = Wanted(amounts=CAPACITY, earliest=0, latest=30 * day, length=day // 24)
+    windows: list[Window] = []
+    found = found_slot(rows([Taken(start=0, end=29 * day, amounts=CAPACITY)]), Room(capacity=CAPACITY), wanted, windows)
+    assert found == Slot(start=29 * day, used=Amounts())
+    assert len(windows) == 2

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 from execplanner.core.ids import RANDOM_BYTES, new_id
 from execplanner.core.request import Amounts
-from execplanner.core.slots import Room
+from execplanner.core.slots import Room, Slot, Wanted
 from execplanner.keeping import Holding, Offer, OfferSet, Reservation, Session
 
 NOW = 1_800_000_000_000
@@ -50,11 +51,26 @@ def offer(facility: str = "f", *, cores: int = 1, begins: int = NOW, now: int = 
     return Offer(session=session, reservation=reservation, room=room)
 
 
+def movable(given: Offer, hours: int = 5) -> Offer:
+    """Return an offer that may also begin up to so many hours later."""
+    session, held = given.session, given.reservation
+    assert held is not None
+
+    def remade(slot: Slot) -> Offer:
+        ends = slot.start + HOUR
+        return replace(
+            given,
+            session=replace(session, prepares=slot.start, begins=slot.start, ends=ends),
+            reservation=replace(held, begins=slot.start, ends=ends),
+        )
+
+    latest = held.begins + hours * HOUR
+    wanted = Wanted(amounts=held.amounts, earliest=held.begins, latest=latest, length=HOUR)
+    return replace(given, wanted=wanted, remade=remade)
+
+
 def holding(*offers: Offer, now: int = NOW, **more: Any) -> Holding:
     """Return a set of offers to be kept."""
-    from dataclasses import replace
-
     owner = offers[0].session.owner if offers else "ada"
     offerset = OfferSet(id=identifier(now), owner=owner, created=now, dialect="D1", result="YES" if offers else "NO")
-    placed = [replace(one, session=replace(one.session, offerset_id=offerset.id)) for one in offers]
-    return Holding(offerset=offerset, offers=placed, now=now, **more)
+    return Holding(offerset=offerset, offers=offers, now=now, **more)

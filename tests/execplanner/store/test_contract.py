@@ -14,7 +14,7 @@ from execplanner.keeping import Change, Creation, Keeper, Listing
 from execplanner.store import SqlKeeper
 from penstock.db import Database
 from penstock.migrations import upgrade
-from tests.execplanner.store.builders import HOUR, NOW, ROOM, holding, identifier, offer
+from tests.execplanner.store.builders import HOUR, NOW, ROOM, holding, identifier, movable, offer
 
 
 @pytest.fixture
@@ -58,7 +58,6 @@ class TestKeeper:
         expires = given.session.expires or 0
         refused = await keeper.hold(holding(offer(cores=1), now=expires - 1))
         assert not refused.kept
-        assert refused.full == ("f",)
         assert await held_cores(keeper, expires - 1) == 4
         assert await held_cores(keeper, expires) == 0
         assert (await keeper.hold(holding(offer(cores=4), now=expires))).kept
@@ -67,7 +66,6 @@ class TestKeeper:
         await keeper.hold(holding(offer(cores=3)))
         held = await keeper.hold(holding(offer(cores=2), offer("g", cores=2), offer("g", cores=3)))
         assert [one.facility for one in held.sessions] == ["g"]
-        assert held.full == ("f", "g")
 
     async def test_time_that_is_not_shared_is_not_contended(self, keeper: Keeper) -> None:
         assert (await keeper.hold(holding(offer(cores=4)))).kept
@@ -77,9 +75,36 @@ class TestKeeper:
     async def test_what_must_be_whole_is_kept_if_all_of_it_has_room(self, keeper: Keeper) -> None:
         await keeper.hold(holding(offer(cores=3)))
         refused = await keeper.hold(holding(offer(cores=2), offer("g"), whole=True))
-        assert (refused.kept, refused.full) == (False, ("f",))
+        assert not refused.kept
         assert await held_cores(keeper, facility="g") == 0
         assert (await keeper.hold(holding(offer(cores=1), offer("g"), whole=True))).kept
+
+    async def test_an_offer_whose_time_others_took_is_made_anew_for_a_later_one(self, keeper: Keeper) -> None:
+        await keeper.hold(holding(offer(cores=3), offer("g", cores=4)))
+        asked = [movable(offer(cores=2)), movable(offer("g", cores=4, begins=NOW + 1)), offer("h")]
+        held = await keeper.hold(holding(*asked, rank=lambda session: (session.begins,)))
+        assert [(one.facility, one.begins) for one in held.sessions] == [
+            ("h", NOW),
+            ("f", NOW + HOUR),
+            ("g", NOW + HOUR),
+        ]
+        found = await keeper.offerset(held.sessions[0].offerset_id)
+        assert found is not None
+        assert [(one.facility, one.seq) for one in found[1]] == [("h", 0), ("f", 1), ("g", 2)]
+        assert await held_cores(keeper) == 3
+
+    async def test_offers_that_are_made_anew_do_not_take_each_others_room(self, keeper: Keeper) -> None:
+        await keeper.hold(holding(offer(cores=3)))
+        held = await keeper.hold(holding(*(movable(offer(cores=3)) for _ in range(3))))
+        assert [one.begins for one in held.sessions] == [NOW + n * HOUR for n in (1, 2, 3)]
+
+    async def test_an_offer_is_not_made_anew_where_all_of_its_time_is_taken_or_all_must_stay(
+        self, keeper: Keeper
+    ) -> None:
+        await keeper.hold(holding(offer(cores=3)))
+        assert not (await keeper.hold(holding(movable(offer(cores=2), hours=0)))).kept
+        assert not (await keeper.hold(holding(movable(offer(cores=2)), offer("g"), whole=True))).kept
+        assert await held_cores(keeper, facility="g") == 0
 
     async def test_what_began_long_before_is_held_until_its_end(self, keeper: Keeper) -> None:
         given = offer(cores=3, begins=NOW - 1000 * HOUR, expires=NOW + HOUR)
@@ -247,11 +272,23 @@ async def test_200_clients_race_for_the_last_slot_and_one_wins(postgres_url: str
         races = (keepers[number % 2].hold(holding(offer(cores=1, owner=f"user {number}"))) for number in range(200))
         held = await asyncio.gather(*races)
         [winner] = [one.sessions[0] for one in held if one.kept]
-        assert all(one.full == ("f",) for one in held if not one.kept)
         accepted = await asyncio.gather(*(keepers[n % 2].change(winner.id, ACCEPT, NOW) for n in range(200)))
         assert all(not one.refused for one in accepted)
         assert {one.session.version for one in accepted if one.session} == {2}
         assert await held_cores(keepers[0], NOW + 100 * HOUR) == 1
+    finally:
+        for one in hosts:
+            await one.close()
+
+
+async def test_100_who_ask_two_processes_at_once_for_one_facility_have_a_time_each(postgres_url: str) -> None:
+    hosts = [Database(postgres_url) for _ in range(2)]
+    await upgrade(hosts[0], {"execplanner": "execplanner.migrations"})
+    keepers = [SqlKeeper(one) for one in hosts]
+    try:
+        asked = (keepers[n % 2].hold(holding(movable(offer(cores=4), hours=100))) for n in range(100))
+        held = await asyncio.gather(*asked)
+        assert sorted(one.sessions[0].begins for one in held) == [NOW + n * HOUR for n in range(100)]
     finally:
         for one in hosts:
             await one.close()

@@ -18,7 +18,7 @@ from execplanner.store.sql import SqlKeeper
 from execplanner.store.tables import Tables
 from penstock.db import Database
 from penstock.direct import Work
-from tests.execplanner.store.builders import HOUR, NOW, ROOM, holding, offer
+from tests.execplanner.store.builders import HOUR, NOW, ROOM, holding, movable, offer
 
 T = TypeVar("T")
 EVENTS = 100_000
@@ -99,6 +99,8 @@ def test_no_interleaving_overbooks(memory: Memory) -> None:
                 )
                 for _ in range(chance.choice((1, 1, 1, 2)))
             ]
+            if chance.random() < 0.1:
+                offers = [movable(one, hours=chance.randrange(0, 2)) for one in offers]
             held = memory.do(memory.keeper._hold(holding(*offers, now=seen)))
             sessions += [one.id for one in held.sessions]
             what = "hold" if held.kept else "full"
