@@ -43,7 +43,7 @@ def test_only_a_polygon_in_icrs_is_a_limit(region: str) -> None:
 
 def test_staging_is_recognised_as_the_creation_of_a_job() -> None:
     service = staging_service(
-        Offered(url="https://x.org/jobs", standard_id="ivo://ivoa.net/std/UWS#rest-1.1"), ["a", "b"]
+        Offered(url="https://x.org/jobs", standard_id="ivo://ivoa.net/std/UWS#rest-1.1"), ("a", "b")
     )
     assert {param.name: param.value for param in service.params} == {
         "standardID": "ivo://ivoa.net/std/UWS#rest-1.1",
@@ -57,7 +57,7 @@ def test_staging_is_recognised_as_the_creation_of_a_job() -> None:
 
 
 def test_a_lake_of_very_many_sites_does_not_swell_the_document() -> None:
-    service = staging_service(SODA, [f"site{number}" for number in range(10_000)])
+    service = staging_service(SODA, tuple(f"site{number}" for number in range(10_000)))
     assert len(inputs(service)["SITE"].options) == 500
 
 
