@@ -95,7 +95,8 @@ class RowMaker:
         rows = [self._this(common, known, replicas)]
         # Whoever may not read the file is not told where others have it, who may not ask who reads.
         told = replicas if common.link_authorized else [one for one in replicas if one.path or not one.online]
-        rows += [self._replica(common, entry.did, replica) for replica in told]
+        # A site that offers its copy by several protocols says once that it cannot be read.
+        rows += dict.fromkeys(self._replica(common, entry.did, replica) for replica in told)
         if self._offers.cutouts is not None and rows[0].access_url is not None and _can_be_cut(known):
             rows.append(self._cutout(common, known))
         rows += self._work(identifier)
