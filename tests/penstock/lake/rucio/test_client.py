@@ -6,18 +6,23 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from penstock.dali.errors import ServiceUnavailable
+from penstock.auth.principal import ANONYMOUS, Principal
+from penstock.dali.errors import AuthenticationRequired, ServiceUnavailable
+from penstock.lake.mapping import load_mapping
 from penstock.lake.port import Did, Entry, Rule
 from penstock.lake.rucio.client import Refusal, RucioClient, UnknownCaller, open_client
+from penstock.lake.rucio.lake import RucioLake
 from penstock.lake.rucio.settings import RucioSettings
 from penstock.lake.rucio.staging import RuleDesk
 from penstock.settings import FOR_JOBS
+from tests.penstock.lake.builders import open_store
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -205,6 +210,33 @@ async def test_a_caller_s_token_goes_as_it_is_and_is_never_replaced() -> None:
         with pytest.raises(UnknownCaller):
             await client.get("/x", token="theirs")
         assert (stub.tokens, stub.signed_in) == (["theirs"], 0)
+
+
+@asynccontextmanager
+async def lake_of(handler: Handler, folder: Path) -> AsyncIterator[RucioLake]:
+    async with client_of(StubRucio(handler)) as client, open_store(f"sqlite:///{folder}/lake.db") as store:
+        yield RucioLake(client, RucioSettings(public_scopes=("*",)), store, load_mapping("obscore"))
+
+
+async def test_a_caller_whose_token_ends_between_two_questions_is_asked_for_a_new_one(tmp_path: Path) -> None:
+    async def ended(request: web.Request) -> web.StreamResponse:
+        if request.path == "/accounts/whoami":
+            return web.Response(status=303, headers={"Location": "/accounts/alice"})
+        own = request.headers["X-Rucio-Auth-Token"] != "theirs"
+        return await (streams() if own else fails(401, "CannotAuthenticate"))(request)
+
+    async with lake_of(ended, tmp_path) as lake:
+        with pytest.raises(AuthenticationRequired, match="expired"):
+            await lake.resolve([Did("a", "b")], caller=Principal(subject="alice", token="theirs"))
+
+
+async def test_a_question_that_rucio_refuses_is_no_fault_of_ours(tmp_path: Path) -> None:
+    async def refuses(request: web.Request) -> web.StreamResponse:
+        return await (streams() if request.path == "/rses/" else fails(400, "InvalidObject"))(request)
+
+    async with lake_of(refuses, tmp_path) as lake:
+        with pytest.raises(ServiceUnavailable, match="InvalidObject"):
+            await lake.resolve([Did("a", "b")], caller=ANONYMOUS)
 
 
 async def test_a_redirect_takes_no_token_along() -> None:
