@@ -46,7 +46,7 @@ def cutout_service(offered: Offered, limits: Observed, number: int = 0) -> Servi
     """Describe cut-outs (SODA 1.0 s4), with the limits of one file where they are known."""
     return ServiceDescriptor(
         id=cutout_id(number),
-        name="cutout",
+        name=cutout_id(number),
         description="Cuts a part out of the file",
         params=_called(offered),
         inputs=(_identifier(), *filters_of(limits)),

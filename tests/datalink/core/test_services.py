@@ -27,6 +27,11 @@ def test_cutouts_tell_the_limits_that_obscore_knows() -> None:
     assert found["ID"].ref == "link_id"
 
 
+def test_every_file_s_cutouts_have_a_name_of_their_own() -> None:
+    names = {cutout_service(SODA, Observed(), number).name for number in range(3)}
+    assert names == {"cutout", "cutout_1", "cutout_2"}
+
+
 def test_without_limits_everything_may_still_be_asked_for() -> None:
     found = inputs(cutout_service(SODA, Observed()))
     assert list(found) == ["ID", "CIRCLE", "POLYGON", "POS", "BAND", "TIME", "POL", "PIXELS"]
