@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from penstock.auth.principal import ANONYMOUS, Principal
-from penstock.dali.errors import AuthenticationRequired, ServiceUnavailable
+from penstock.dali.errors import AuthenticationRequired, Forbidden, NotFound, ServiceUnavailable, UsageError
 from penstock.lake.mapping import load_mapping
 from penstock.lake.port import Did, Entry, Rule
 from penstock.lake.rucio.client import Refusal, RucioClient, UnknownCaller, open_client
@@ -271,6 +271,46 @@ async def test_a_rule_is_asked_for_again_while_the_daemons_have_its_files_locked
         desk = RuleDesk(client, RucioSettings())
         rule = await desk.stage([Entry(did=Did("a", "b"))], site="X", lifetime=None, account="a", token=None)
         assert (rule, asked) == (Rule(id="0" * 32, created=True), 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "words"),
+    [
+        ("InsufficientTargetRSEs", UsageError, "choose another"),
+        ("InvalidRSEExpression", UsageError, "choose another"),
+        ("DataIdentifierNotFound", NotFound, "does not know all"),
+        ("AccessDenied", Forbidden, "does not allow"),
+        ("RSEWriteBlocked", ServiceUnavailable, "try later"),
+        ("SomethingNew", UsageError, "refuses: SomethingNew"),
+        ("DuplicateRule", ServiceUnavailable, "try again"),  # the other rule has gone meanwhile: none is listed
+    ],
+)
+async def test_why_rucio_makes_no_rule_is_told_in_a_sentence(kind: str, error: type[Exception], words: str) -> None:
+    async def refuses(request: web.Request) -> web.StreamResponse:
+        return await (streams() if request.method == "GET" else fails(409, kind, "secret innards"))(request)
+
+    async with client_of(StubRucio(refuses)) as client:
+        desk = RuleDesk(client, RucioSettings())
+        with pytest.raises(error, match=words) as told:
+            await desk.stage([Entry(did=Did("a", "b"))], site="X", lifetime=None, account="a", token=None)
+        assert "secret" not in str(told.value)
+
+
+async def test_replicas_of_all_protocols_are_asked_for_without_rucio_s_own_order(tmp_path: Path) -> None:
+    asked: dict[str, Any] = {}
+
+    async def listens(request: web.Request) -> web.StreamResponse:
+        if request.path == "/replicas/list":
+            asked.update(await request.json(), accept=request.headers["Accept"])
+        row = b'{"scope":"a","name":"b","did_type":"FILE"}\n'
+        return await streams(row if request.path == "/dids/bulkmeta" else b"")(request)
+
+    async with lake_of(listens, tmp_path) as lake:
+        await lake.resolve([Did("a", "b")], caller=ANONYMOUS)
+    assert asked["dids"] == [{"scope": "a", "name": "b"}]
+    assert (asked["sort"], asked["all_states"], asked["accept"]) == ("random", True, "*/*")
+    assert {"https", "davs", "root"} <= set(asked["schemes"])
+    assert "client_location" not in asked  # Rucio would put the sites that it takes for near first
 
 
 def test_the_password_is_written_for_the_processes_of_jobs_only() -> None:
