@@ -209,6 +209,21 @@ async def test_a_quota_that_does_not_suffice_is_explained(rucio: Rucio, tmp_path
             await lake.stage([dataset], site="STFC_UK", lifetime=HOUR, caller=alice)
 
 
+async def test_the_service_keeps_to_its_quota_though_rucio_lets_its_account_do_anything(
+    rucio: Rucio, tmp_path: Path
+) -> None:
+    async with opened(rucio, tmp_path) as (lake, client, _):
+        rules = [{"scope": sample.SCOPE, "name": file(3, 2).name}]
+        beyond = {"dids": rules, "account": "penstock", "copies": 1, "rse_expression": "PAWSEY_AU", "lifetime": 3600}
+        with rucio.held():
+            with pytest.raises(UsageError, match=r"5760 bytes were asked for, and the account penstock uses 0 of 1000"):
+                await lake.stage([file(3, 2)], site="PAWSEY_AU", lifetime=HOUR, caller=SOMEBODY)
+            (made,) = await client.send("POST", "/rules/", beyond)
+            rule = await lake.stage([file(3, 2)], site="PAWSEY_AU", lifetime=HOUR, caller=SOMEBODY)
+            assert (rule.id, rule.created) == (made, False)
+            await lake.unstage(rule.id, caller=SOMEBODY)
+
+
 async def test_a_rule_of_their_own_is_ended_for_a_caller_whom_rucio_does_not_let(rucio: Rucio, tmp_path: Path) -> None:
     alice = Principal(subject="alice", token=rucio.token(sample.ALICE))
     async with opened(rucio, tmp_path) as (lake, client, _):
