@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any, TypeVar
 
 from datalink.core.access import Access
 from datalink.core.faults import Fault, fault_of
@@ -25,7 +26,10 @@ from penstock.ivoid import lake_did
 from penstock.lake.port import Did, DidType, Entry, Medium, Replica
 from penstock.votable.document import ServiceDescriptor
 
+T = TypeVar("T")
 RETRY_AFTER_S = 10
+AT_ONCE = 1000
+"""How many IDs are asked about in one question: what becomes of one question spoils no other."""
 OWN_CUTOUTS = 50
 """How many files of one answer have a descriptor of cut-outs with their own limits: each takes 2.5 kB."""
 
@@ -106,11 +110,35 @@ class Patience:
             async with asyncio.timeout(self._left_s):
                 yield
         except TimeoutError as error:
-            raise ServiceUnavailable(
-                f"The data lake did not answer within {self._whole_s:g} s.", retry_after_s=RETRY_AFTER_S
-            ) from error
+            raise self._used_up() from error
         finally:
             self._left_s -= loop.time() - started
+
+    async def all_of(self, questions: Iterable[Coroutine[Any, Any, T]]) -> list[T | ServiceUnavailable]:
+        """Ask all at once; in place of an answer that does not come in time stands the reason."""
+        loop = asyncio.get_running_loop()
+        started, tasks = loop.time(), [loop.create_task(question) for question in questions]
+        try:
+            if tasks:
+                await asyncio.wait(tasks, timeout=self._left_s)
+        finally:
+            self._left_s -= loop.time() - started
+            for task in tasks:
+                task.cancel()
+        answers: list[T | ServiceUnavailable] = []
+        for answer in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(answer, asyncio.CancelledError):
+                answers.append(self._used_up())
+            elif isinstance(answer, BaseException) and not isinstance(answer, ServiceUnavailable):
+                raise answer
+            else:
+                answers.append(answer)
+        return answers
+
+    def _used_up(self) -> ServiceUnavailable:
+        return ServiceUnavailable(
+            f"The data lake did not answer within {self._whole_s:g} s.", retry_after_s=RETRY_AFTER_S
+        )
 
 
 class LinkService:
@@ -152,16 +180,17 @@ class LinkService:
         patience = Patience(self._settings.deadline_s)
         try:
             maker = await self._maker(caller, patience)
-            found = await self._resolve(tuple(wanted), caller.principal, patience)
         except ServiceUnavailable as error:
             for identifier, did in dids.items():
                 yield _failed(identifier, did if isinstance(did, ServiceError) else error)
             return
+        found = await self._resolve_many(tuple(wanted), caller.principal, patience)
         for identifier, did in dids.items():
-            if isinstance(did, ServiceError):
-                yield _failed(identifier, did)
-            elif (known := found.get(did)) is None:
+            known = did if isinstance(did, ServiceError) else found.get(did)
+            if known is None:
                 yield _failed(identifier, NotFound(f"the lake knows no {did}"))
+            elif isinstance(known, ServiceError):
+                yield _failed(identifier, known)
             elif known.entry.type is DidType.FILE:
                 yield Answered(links=maker.of_file(identifier, known), services=maker.new_services())
             else:
@@ -292,6 +321,17 @@ class LinkService:
             return {}
         async with patience.spent():
             return await self._facts.resolve(dids, principal)
+
+    async def _resolve_many(
+        self, dids: Sequence[Did], principal: Principal, patience: Patience
+    ) -> Mapping[Did, Known | ServiceUnavailable]:
+        """Return what is known of each DID, or why nobody can say now; those that the lake does not know are absent."""
+        parts = [dids[start : start + AT_ONCE] for start in range(0, len(dids), AT_ONCE)]
+        found: dict[Did, Known | ServiceUnavailable] = {}
+        answers = await patience.all_of(self._facts.resolve(part, principal) for part in parts)
+        for part, answer in zip(parts, answers, strict=True):
+            found |= dict.fromkeys(part, answer) if isinstance(answer, ServiceUnavailable) else answer
+        return found
 
     async def _file(self, did: Did, caller: Caller) -> tuple[Known, tuple[Replica, ...]]:
         patience = Patience(self._settings.deadline_s)

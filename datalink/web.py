@@ -19,9 +19,8 @@ from penstock.edge.errors import text_error
 from penstock.edge.pages import render_page
 from penstock.edge.params import ParameterLimits, read_parameters
 from penstock.edge.streaming import stream
-from penstock.votable import tabledata
 from penstock.votable.document import ServiceDescriptor, error_document
-from penstock.votable.rows import batch_from_rows
+from penstock.votable.plain_rows import encode_rows
 
 FORMATS = FormatTable((DATALINK,))
 LIMITS = ParameterLimits(max_form_bytes=16 * 1024 * 1024, max_parts=50_000)
@@ -106,10 +105,7 @@ class DataLinkHandlers:
             services += answered.services
             pending += answered.links
             if len(pending) >= BATCH_ROWS:
-                yield before + _rows(pending)
+                yield before + encode_rows(pending, FIELDS)
                 before, pending = b"", []
-        yield before + _rows(pending) + footer_of(caller.addresses, services, overflow=overflow)
-
-
-def _rows(rows: list[Link]) -> bytes:
-    return tabledata.encode(batch_from_rows(FIELDS, rows), FIELDS)
+        after = footer_of(caller.addresses, services, overflow=overflow)
+        yield b"".join((before, encode_rows(pending, FIELDS), after))

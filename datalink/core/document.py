@@ -95,6 +95,7 @@ def frame_of(addresses: Addresses) -> Frame:
     return Frame(links_document(addresses), Serialization.TABLEDATA)
 
 
+@lru_cache(maxsize=16)
 def header_of(addresses: Addresses) -> bytes:
     """Return the document before its rows."""
     return frame_of(addresses).header(INFOS)

@@ -95,7 +95,8 @@ class RowMaker:
         rows = [self._this(common, known, replicas)]
         # Whoever may not read the file is not told where others have it, who may not ask who reads.
         told = replicas if common.link_authorized else [one for one in replicas if one.path or not one.online]
-        rows += [self._replica(common, entry.did, replica) for replica in told]
+        # A site that offers its copy by several protocols says once that it cannot be read.
+        rows += dict.fromkeys(self._replica(common, entry.did, replica) for replica in told)
         if self._offers.cutouts is not None and rows[0].access_url is not None and _can_be_cut(known):
             rows.append(self._cutout(common, known))
         rows += self._work(identifier)
@@ -218,20 +219,22 @@ class RowMaker:
 
 
 def _copy(common: Link, url: str, description: str, *, semantics: str = THIS, site: str | None = None) -> Link:
-    """Return the row of a way to the bytes of a file: `_replace` would take three times as long."""
+    """Return the row of a way to the bytes of a file; by position, since names would take three times as long."""
     return Link(
-        id=common.id,
-        access_url=url,
-        description=description,
-        semantics=semantics,
-        content_type=common.content_type,
-        content_length=common.content_length,
-        content_qualifier=common.content_qualifier,
-        local_semantics=f"replica/{site}" if site is not None else None,
-        link_auth=common.link_auth,
-        link_authorized=common.link_authorized,
-        site=site,
-        checksum=common.checksum,
+        common.id,
+        url,
+        None,
+        None,
+        description,
+        semantics,
+        common.content_type,
+        common.content_length,
+        common.content_qualifier,
+        f"replica/{site}" if site is not None else None,
+        common.link_auth,
+        common.link_authorized,
+        site,
+        common.checksum,
     )
 
 

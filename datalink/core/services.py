@@ -6,7 +6,6 @@ ObsCore knows the limits of the file, so that a client can offer what there is t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -47,7 +46,7 @@ def cutout_service(offered: Offered, limits: Observed, number: int = 0) -> Servi
     """Describe cut-outs (SODA 1.0 s4), with the limits of one file where they are known."""
     return ServiceDescriptor(
         id=cutout_id(number),
-        name="cutout",
+        name=cutout_id(number),
         description="Cuts a part out of the file",
         params=_called(offered),
         inputs=(_identifier(), *filters_of(limits)),
@@ -59,7 +58,8 @@ def cutout_id(number: int) -> str:
     return f"{CUTOUT}_{number}" if number else CUTOUT
 
 
-def staging_service(offered: Offered, sites: Sequence[str]) -> ServiceDescriptor:
+@lru_cache(maxsize=16)  # what is written of a descriptor is kept by the descriptor itself
+def staging_service(offered: Offered, sites: tuple[str, ...]) -> ServiceDescriptor:
     """Describe staging, which is the creation of a job: by POST, unlike what callers assume without being told.
 
     A caller knows it by the standardID and by the media type of what comes back (DataLink 1.1 s4.1).
@@ -72,15 +72,14 @@ def staging_service(offered: Offered, sites: Sequence[str]) -> ServiceDescriptor
         inputs=(
             _text("JOBTYPE", STAGE_JOB, description="What kind of job it is"),
             _identifier(),
-            _text(
-                "SITE", "", description="Storage site that is to hold a replica", options=tuple(sites[:_MOST_OPTIONS])
-            ),
+            _text("SITE", "", description="Storage site that is to hold a replica", options=sites[:_MOST_OPTIONS]),
             _number("LIFETIME", "s", "time.duration", "How long the replica is to stay there", datatype="long"),
             _text("PHASE", "RUN", description="Starts the job at once"),
         ),
     )
 
 
+@lru_cache(maxsize=16)
 def compute_service(offered: Offered) -> ServiceDescriptor:
     """Describe the question where a task can run that needs the file."""
     return ServiceDescriptor(

@@ -75,7 +75,7 @@ def _plan(fields: ByIdentity[tuple[Field, ...]]) -> tuple[pa.Schema | None, tupl
 def _speller(field: Field) -> _Speller | None:
     kind, shape = arrow_type(field), shape_of(field.arraysize)
     if field.datatype in TEXT_TYPES:
-        return _escaped_value if shape.variable and shape.limit is None else None
+        return escaped if shape.variable and shape.limit is None else None
     return _number if spelt_by_python(kind) else None
 
 
@@ -87,7 +87,8 @@ def _number(value: float | None) -> str:
     return spell_number(value) or ""
 
 
-def _escaped_value(value: str | None) -> str:
+def escaped(value: str | None) -> str:
+    """Return one text as a cell holds it; null is empty."""
     if value is None:
         return ""
     if not _SPECIAL.search(value):

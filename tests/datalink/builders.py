@@ -38,7 +38,7 @@ TRIESTE = Site(name="trieste", latitude_deg=45.65, longitude_deg=13.77)
 
 @dataclass
 class MemoryLake:
-    """A lake that holds what it is given; it can be `away`, or never answer when `stuck`."""
+    """A lake that holds what it is given; it can be `away`, to who asks for `lost` too, or `stuck`."""
 
     entries: dict[Did, Entry] = field(default_factory=dict)
     members: dict[Did, tuple[Did, ...]] = field(default_factory=dict)
@@ -46,6 +46,7 @@ class MemoryLake:
     ranks: dict[str, dict[str, int]] = field(default_factory=dict)
     away: bool = False
     stuck: bool = False
+    lost: Did | None = None
     calls: int = 0
 
     def add(self, entry: Entry) -> Entry:
@@ -55,6 +56,8 @@ class MemoryLake:
     async def resolve(self, dids: Sequence[Did], *, caller: Principal) -> Mapping[Did, Entry]:
         self.calls += 1
         await self._answer()
+        if self.lost in dids:
+            raise ServiceUnavailable("The lake is away.")
         return {did: self.entries[did] for did in dids if did in self.entries}
 
     async def sites(self) -> Sequence[Site]:

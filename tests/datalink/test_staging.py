@@ -42,9 +42,10 @@ class StagingMemoryLake(MemoryLake):
     created: bool = True
     staged: list[tuple[tuple[Did, ...], str, timedelta | None]] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
+    owner: Principal = OWNER
 
     async def stage(self, dids: Sequence[Did], *, site: str, lifetime: timedelta | None, caller: Principal) -> Rule:
-        assert caller == OWNER
+        assert caller == self.owner
         self.staged.append((tuple(dids), site, lifetime))
         return Rule(id="rule", created=self.created)
 
@@ -157,12 +158,14 @@ async def test_files_of_containers_are_told_one_by_one_even_if_they_hold_each_ot
     assert sorted(row["did"] for row in files) == ["demo:a.fits", "demo:b.fits"]
 
 
-async def test_the_address_of_a_file_under_embargo_is_not_told() -> None:
+@pytest.mark.parametrize(("group", "told"), [("survey", ["https://paris.example.org/secret.fits"]), ("other", [])])
+async def test_the_address_of_a_file_under_embargo_is_told_to_its_groups_only(group: str, told: list[str]) -> None:
     held = lake()
     held.add(a_file("secret.fits", "paris", public_from=datetime(2999, 1, 1, tzinfo=UTC)))
-    job = context(held, "demo:secret.fits")
+    job = context(held, "demo:secret.fits", section={"early_access": {"demo": ["survey"]}})
+    job.owner = held.owner = Principal(subject="owner", groups=frozenset({group}))
     await STAGE.run(job)
-    assert json.loads(job.written["replicas"])["files"][0]["urls"] == []
+    assert json.loads(job.written["replicas"])["files"][0]["urls"] == told
 
 
 @pytest.mark.parametrize("created", [True, False])

@@ -18,6 +18,7 @@ from lxml import etree
 from yarl import URL
 
 from datalink.app import service
+from datalink.service import AT_ONCE
 from penstock.lake.port import Did, DidType, Entry, Medium, Replica
 from tests.datalink.builders import NOW, MemoryLake, a_file, mounted, resources
 
@@ -209,6 +210,20 @@ async def test_a_lake_that_is_away_or_stuck_is_a_transient_fault_of_each_id(
     assert data.status == 503
     availability = await client.get("/datalink/availability")
     assert b"false" in await availability.read()
+
+
+async def test_what_the_lake_answered_is_told_though_it_fails_at_another_thousand(
+    client: TestClient, lake: MemoryLake
+) -> None:
+    lake.lost = Did("demo", "late.fits")
+    others = [f"demo:{number}" for number in range(AT_ONCE - 1)]
+    rows, _ = await ask(client, "demo:a.fits", *others, "demo:late.fits", post=True)
+    faults = {row["ID"]: row["error_message"].partition(":")[0] for row in rows}
+    assert (faults["demo:a.fits"], faults["demo:0"], faults["demo:late.fits"]) == (
+        "",
+        "NotFoundFault",
+        "TransientFault",
+    )
 
 
 def semantics(rows: list[dict[str, str]]) -> list[str]:

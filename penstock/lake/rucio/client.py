@@ -20,7 +20,7 @@ import orjson
 import structlog
 
 from penstock.clock import Clock
-from penstock.dali.errors import ServiceUnavailable
+from penstock.dali.errors import AuthenticationRequired, ServiceUnavailable
 from penstock.lake.rucio.rows import instant
 from penstock.lake.rucio.settings import RucioSettings
 
@@ -45,8 +45,8 @@ class Refusal(Exception):
         self.text = text
 
 
-class UnknownCaller(Exception):
-    """Rucio does not know the caller by the token."""
+class UnknownCaller(AuthenticationRequired):
+    """Rucio does not know the caller by the token, or not any more."""
 
 
 class Busy(ServiceUnavailable):
@@ -199,7 +199,7 @@ class RucioClient:
     async def _failure(self, answer: aiohttp.ClientResponse, *, own: bool) -> Exception:
         refusal = await _refusal(answer)
         if refusal.kind == "CannotAuthenticate" and not own:
-            return UnknownCaller()
+            return UnknownCaller("The data lake does not take the access token: it may have expired; get a new one.")
         if answer.status in (401, 403) and refusal.kind == "CannotAuthenticate":
             log.error("rucio does not let the service in", account=self._settings.account)
             return _unavailable("The data lake does not let this service in.")

@@ -21,6 +21,7 @@ import orjson
 
 from penstock.auth.principal import Principal
 from penstock.clock import utc_now
+from penstock.dali.errors import ServiceUnavailable
 from penstock.db import Database
 from penstock.lake.mapping import MappingError, ObsCoreMapping, load_mapping
 from penstock.lake.port import DataLake, Did, DidType, Entry, Member, Quota, Rule, Site, Staging
@@ -114,7 +115,11 @@ class RucioLake:
             sites = {site.name: site for site in await self.sites()}
             reader = ReplicaReader(self._settings.schemes, self._settings.paths, sites)
             chunks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
-            for found in await asyncio.gather(*(self._ask(chunk, sight.token, reader) for chunk in chunks)):
+            try:
+                answers = await asyncio.gather(*(self._ask(chunk, sight.token, reader) for chunk in chunks))
+            except Refusal as refused:  # one of them has gone meanwhile, or is not what Rucio takes for an identifier
+                raise ServiceUnavailable(f"The data lake refused to answer ({refused.kind}).") from refused
+            for found in answers:
                 self._cache.keep(sight.view, found)
                 entries |= found
         return entries

@@ -79,6 +79,8 @@ class RuleDesk:
         """
         try:
             did = await self._bundle(entries, lifetime, account, token)
+            if token is None:
+                await self._hold_to_quota(did, entries, site=site, account=account)
             body = {
                 "dids": [json_did(did)],
                 "account": account,
@@ -140,12 +142,31 @@ class RuleDesk:
 
     async def _attach(self, did: Did, *, site: str, lifetime: timedelta | None, account: str) -> Rule:
         """Return the rule that is there already, which lasts as long as was asked for now, or longer."""
-        async for rule in self._client.rows("GET", f"/dids/{did_path(did)}/rules"):
-            same = (rule["account"], rule["rse_expression"], rule["copies"]) == (account, site, _COPIES)
-            if same:
-                await self._extend(rule, lifetime)
-                return Rule(id=rule["id"], created=False)
-        raise ServiceUnavailable("The data lake changed meanwhile: try again.")
+        rule = await self._same(did, site=site, account=account)
+        if rule is None:
+            raise ServiceUnavailable("The data lake changed meanwhile: try again.")
+        await self._extend(rule, lifetime)
+        return Rule(id=rule["id"], created=False)
+
+    async def _same(self, did: Did, *, site: str, account: str) -> JsonRow | None:
+        """Return the rule of an account that keeps a DID at a site, None where there is none."""
+        rules = [rule async for rule in self._client.rows("GET", f"/dids/{did_path(did)}/rules")]
+        wanted = (account, site, _COPIES)
+        return next((one for one in rules if (one["account"], one["rse_expression"], one["copies"]) == wanted), None)
+
+    async def _hold_to_quota(self, did: Did, entries: Sequence[Entry], *, site: str, account: str) -> None:
+        """See that the service's account keeps to its limit: Rucio holds none to it that has the attribute admin.
+
+        Raises
+        ------
+        UsageError
+            It would not; a rule that is there already may go on.
+        """
+        quota = await self._quota(site, account, None)
+        if quota is None or quota.limit_bytes is None or quota.used_bytes + _size(entries) <= quota.limit_bytes:
+            return
+        if await self._same(did, site=site, account=account) is None:
+            raise _over(quota, entries, site=site, account=account)
 
     async def _extend(self, rule: JsonRow, lifetime: timedelta | None) -> None:
         ends = instant(rule.get("expires_at"))
@@ -208,17 +229,25 @@ class RuleDesk:
     ) -> ServiceError:
         if error.kind != "InsufficientAccountLimit":
             return _told(error)
-        size = sum(entry.size_bytes or 0 for entry in entries)
-        quota = next((one for one in await self.quotas(account, token) if one.site == site), None)
-        had = (
-            "has no quota there"
-            if quota is None or quota.limit_bytes is None
-            else f"uses {quota.used_bytes} of {quota.limit_bytes} bytes there"
-        )
-        return UsageError(
-            f"The quota at {site} does not suffice: {size} bytes were asked for, and the account {account} {had}. "
-            "Choose another site, stage less, or ask the lake's operators for more."
-        )
+        return _over(await self._quota(site, account, token), entries, site=site, account=account)
+
+    async def _quota(self, site: str, account: str, token: str | None) -> Quota | None:
+        return next((one for one in await self.quotas(account, token) if one.site == site), None)
+
+
+def _over(quota: Quota | None, entries: Sequence[Entry], *, site: str, account: str) -> UsageError:
+    """Return the error that tells what was asked for, and what the account has."""
+    had = "has no quota there"
+    if quota is not None and quota.limit_bytes is not None:
+        had = f"uses {quota.used_bytes} of {quota.limit_bytes} bytes there"
+    return UsageError(
+        f"The quota at {site} does not suffice: {_size(entries)} bytes were asked for, and the account {account} "
+        f"{had}. Choose another site, stage less, or ask the lake's operators for more."
+    )
+
+
+def _size(entries: Sequence[Entry]) -> int:
+    return sum(entry.size_bytes or 0 for entry in entries)
 
 
 _REASONS: Mapping[str, tuple[type[ServiceError], str]] = {

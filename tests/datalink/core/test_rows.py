@@ -101,6 +101,11 @@ def test_an_unreadable_replica_is_listed_last_with_its_reason() -> None:
     ]
 
 
+def test_a_site_says_once_that_its_copy_cannot_be_read_however_many_protocols_it_has() -> None:
+    also = replace(TAPE, url="root://vault.example.org//a.fits")
+    assert len(rows(with_replicas(TAPE, also, *a_file("a.fits", "paris").replicas))) == 3
+
+
 def test_webdav_can_be_streamed_but_not_redirected_to() -> None:
     webdav = with_replicas(Replica(site="cnaf", url="davs://cnaf.example.org/a.fits"))
     assert rows(webdav)[0].access_url == "https://penstock.example/datalink/data/demo/a.fits"

@@ -27,6 +27,11 @@ def test_cutouts_tell_the_limits_that_obscore_knows() -> None:
     assert found["ID"].ref == "link_id"
 
 
+def test_every_file_s_cutouts_have_a_name_of_their_own() -> None:
+    names = {cutout_service(SODA, Observed(), number).name for number in range(3)}
+    assert names == {"cutout", "cutout_1", "cutout_2"}
+
+
 def test_without_limits_everything_may_still_be_asked_for() -> None:
     found = inputs(cutout_service(SODA, Observed()))
     assert list(found) == ["ID", "CIRCLE", "POLYGON", "POS", "BAND", "TIME", "POL", "PIXELS"]
@@ -43,7 +48,7 @@ def test_only_a_polygon_in_icrs_is_a_limit(region: str) -> None:
 
 def test_staging_is_recognised_as_the_creation_of_a_job() -> None:
     service = staging_service(
-        Offered(url="https://x.org/jobs", standard_id="ivo://ivoa.net/std/UWS#rest-1.1"), ["a", "b"]
+        Offered(url="https://x.org/jobs", standard_id="ivo://ivoa.net/std/UWS#rest-1.1"), ("a", "b")
     )
     assert {param.name: param.value for param in service.params} == {
         "standardID": "ivo://ivoa.net/std/UWS#rest-1.1",
@@ -57,7 +62,7 @@ def test_staging_is_recognised_as_the_creation_of_a_job() -> None:
 
 
 def test_a_lake_of_very_many_sites_does_not_swell_the_document() -> None:
-    service = staging_service(SODA, [f"site{number}" for number in range(10_000)])
+    service = staging_service(SODA, tuple(f"site{number}" for number in range(10_000)))
     assert len(inputs(service)["SITE"].options) == 500
 
 

@@ -34,11 +34,11 @@ class Provider:
 
     issuer: str
 
-    def token(self, client: Client, audience: str) -> str:
-        """Return an access token for the audience."""
+    def token(self, client: Client, audience: str, scope: str = "") -> str:
+        """Return an access token for the audience; scopes are separated by blanks."""
         answer = requests.post(
             f"{self.issuer}/token",
-            data={"grant_type": "client_credentials", "resource": audience},
+            data={"grant_type": "client_credentials", "resource": audience, "scope": scope},
             auth=(client.id, client.secret),
             timeout=30,
         )

@@ -13,6 +13,7 @@ const issuer = `http://127.0.0.1:${server.address().port}`;
 
 const provider = new Provider(issuer, {
   jwks,
+  scopes: ['openid', 'profile'],
   clients: clients.map(({ id, secret }) => ({
     client_id: id,
     client_secret: secret,
@@ -29,7 +30,7 @@ const provider = new Provider(issuer, {
       enabled: true,
       getResourceServerInfo: (_ctx, resource, client) => ({
         audience: resource,
-        scope: '',
+        scope: 'openid profile',
         accessTokenFormat: 'jwt',
         accessTokenTTL: 600,
         jwt: { sign: { alg: byId[client.clientId].alg } },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import shutil
 import signal
@@ -59,7 +60,14 @@ url = 127.0.0.1:{memcached}
 [conveyor]
 scheme = http,https,davs
 transfertool = webdav
+[oidc]
+idpsecrets = {home}/etc/idpsecrets.json
+admin_issuer = tests
+expected_audience = {audience}
 """
+AUDIENCE = "https://rucio.example.org"
+"""What tokens of an issuer must be for; Rucio's own choice, ``rucio``, is no URI, which RFC 8707 asks of issuers."""
+
 _ALEMBIC = """\
 [alembic]
 script_location = rucio.db.sqla:migrate_repo
@@ -124,6 +132,19 @@ class Rucio:
         answer.raise_for_status()
         return answer.headers["X-Rucio-Auth-Token"]
 
+    def trust(self, issuer: str, subject: str, account: str) -> None:
+        """Let the tokens of a subject of an OpenID provider be an account; there can be one provider only.
+
+        Rucio reads the file when it first meets such a token, so that the provider need not run before it.
+        """
+        client = {"client_id": "rucio", "client_secret": "not-a-secret", "redirect_uris": []}
+        secrets = {"tests": {"issuer": issuer, "SCIM": client, **client}}
+        (self.folder / "server" / "etc" / "idpsecrets.json").write_text(json.dumps(secrets))
+        identity = {"identity": f"SUB={subject}, ISS={issuer}", "authtype": "OIDC", "email": f"{account}@example.org"}
+        token = {"X-Rucio-Auth-Token": self.token(sample.ROOT)}
+        answer = requests.post(f"{self.url}/accounts/{account}/identities", json=identity, headers=token, timeout=60)
+        answer.raise_for_status()
+
     @contextmanager
     def failing(self, text: str) -> Iterator[None]:
         """Let transfers to URLs with a text in them fail while the block lasts."""
@@ -182,7 +203,9 @@ class Rucio:
             (home / "etc").mkdir(parents=True)
             (home / "log").mkdir()
             # A client that finds a database in its configuration takes itself for a server.
-            server = _SERVER.format(home=home, memcached=memcached, **values) if side == "server" else ""
+            server = (
+                _SERVER.format(home=home, memcached=memcached, audience=AUDIENCE, **values) if side == "server" else ""
+            )
             (home / "etc" / "rucio.cfg").write_text(_CONFIG.format(home=home, server=server, **values))
         (self.folder / "server" / "etc" / "alembic.ini").write_text(_ALEMBIC.format(**values))
         self._start_storage()

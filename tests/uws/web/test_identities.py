@@ -5,11 +5,12 @@ from __future__ import annotations
 import hmac
 import json
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import time
+from time import monotonic, time
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ ALICE = Client("alice", groups=("/vo",))
 BOB = Client("bob", alg="ES256")
 ROOT = Client("root", groups=("/vo", "/vo/admins"))
 CLIENTS = (ALICE, BOB, ROOT)
+EMBARGOED = "sample:m13.fits"  # of which the sample has many copies; to be read by the group of Alice only
 TIMEOUT_S = 60
 
 
@@ -45,6 +47,18 @@ class World:
         answer = self.ask("POST", "/uws/jobs", self.callers[who], data={"JOBTYPE": "echo"})
         assert answer.status_code == 303
         return answer.headers["Location"].removeprefix(self.server.base)
+
+    def run(self, who: str, path: str, given: list[tuple[str, str]]) -> tuple[str, str]:
+        """Run a job to its end; return its path and phase."""
+        answer = self.ask("POST", path, self.callers[who], data=[*given, ("PHASE", "RUN")])
+        assert answer.status_code == 303, answer.text
+        job = answer.headers["Location"].removeprefix(self.server.base)
+        phase = ""
+        until = monotonic() + 2 * TIMEOUT_S
+        while phase not in ("COMPLETED", "ERROR"):
+            assert monotonic() < until, phase
+            phase = self.ask("GET", f"{job}/phase?WAIT=10", self.callers[who]).text
+        return job, phase
 
     def claims(self, **more: object) -> dict[str, object]:
         now = int(time())
@@ -65,8 +79,16 @@ def opened(folder: Path) -> Iterator[World]:
             for url, name in zip(issuers, ("one", "two", "away"), strict=True)
         ]
         server = stack.enter_context(
-            serve(folder, "uws", PENSTOCK_AUTHENTICATOR="oidc", PENSTOCK_OIDC__ISSUERS=json.dumps(trusted))
+            serve(
+                folder,
+                *("uws", "datalink", "soda", "basket"),
+                PENSTOCK_AUTHENTICATOR="oidc",
+                PENSTOCK_OIDC__ISSUERS=json.dumps(trusted),
+                PENSTOCK_DATALINK__EARLY_ACCESS=json.dumps({"sample": ALICE.groups}),
+            )
         )
+        with sqlite3.connect(folder / "penstock.db") as db:
+            db.execute("UPDATE lake__files SET public_from = '2999-01-01T00:00:00' WHERE did = ?", (EMBARGOED,))
         callers = {f"{client.id}@one": bearing(one.token(client, AUDIENCE)) for client in CLIENTS}
         callers |= {f"{client.id}@two": bearing(two.token(client, AUDIENCE)) for client in CLIENTS}
         world = World(server, issuers, {"": {}, **callers})
@@ -111,6 +133,38 @@ def test_who_is_unknown_is_told_every_way_to_be_known(world: World) -> None:
         told = answer.raw.headers.getlist("WWW-Authenticate")
         assert told[0].startswith("Bearer realm=")
         assert [line.rpartition('access_url="')[2].rstrip('"') for line in told[1:]] == list(world.issuers)
+
+
+def test_an_embargo_holds_in_jobs_for_all_but_its_groups(world: World) -> None:
+    cut, stage = [("ID", EMBARGOED), ("PIXELS", "1 20 1 20")], [("JOBTYPE", "lake.stage"), ("ID", EMBARGOED)]
+    job, phase = world.run("alice@one", "/datalink/soda/async", cut)
+    inside = world.ask("GET", f"{job}/results/cutout-1", world.callers["alice@one"])
+    assert (phase, inside.content[:6]) == ("COMPLETED", b"SIMPLE")
+    assert world.ask("GET", f"{job}/results/cutout-1", world.callers["bob@one"]).status_code == 403
+    job, phase = world.run("bob@one", "/datalink/soda/async", cut)
+    error = world.ask("GET", f"{job}/error", world.callers["bob@one"]).text
+    assert (phase, error.partition(":")[0]) == ("ERROR", "AuthorizationError")
+
+    for who, status in (("alice@one", 200), ("bob@one", 403), ("", 401)):
+        if who:
+            _, phase = world.run(who, "/uws/jobs", [*stage, ("SITE", "scratch"), ("LIFETIME", "3600")])
+            assert phase == "COMPLETED"  # a copy may be made for them: it is not theirs to read
+        for path in ("data/sample/m13.fits", "replicas/scratch/sample/m13.fits", "metalink/sample/m13.fits"):
+            assert world.ask("GET", f"/datalink/{path}", world.callers[who]).status_code == status, (who, path)
+
+
+def test_a_basket_is_its_owners_in_jobs_too(world: World) -> None:
+    item = {"reference": "sample:m13_rice.fits"}
+    assert world.ask("POST", "/basket/mine", world.callers["alice@one"], json=item).status_code == 201
+    for who in ("bob@one", "alice@two", ""):
+        for method, more in (("GET", {}), ("DELETE", {})):
+            assert world.ask(method, "/basket/mine", world.callers[who], **more).status_code == 404
+    given = [("ID", "basket:mine"), ("PIXELS", "1 5 1 5")]
+    job, phase = world.run("alice@one", "/datalink/soda/async", given)
+    assert phase == "COMPLETED", world.ask("GET", f"{job}/error", world.callers["alice@one"]).text
+    job, phase = world.run("bob@one", "/datalink/soda/async", given)
+    error = world.ask("GET", f"{job}/error", world.callers["bob@one"]).text
+    assert (phase, "m13_rice" in error) == ("ERROR", False)
 
 
 def hs256(world: World) -> str:

@@ -6,18 +6,23 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from penstock.dali.errors import ServiceUnavailable
+from penstock.auth.principal import ANONYMOUS, Principal
+from penstock.dali.errors import AuthenticationRequired, Forbidden, NotFound, ServiceUnavailable, UsageError
+from penstock.lake.mapping import load_mapping
 from penstock.lake.port import Did, Entry, Rule
 from penstock.lake.rucio.client import Refusal, RucioClient, UnknownCaller, open_client
+from penstock.lake.rucio.lake import RucioLake
 from penstock.lake.rucio.settings import RucioSettings
 from penstock.lake.rucio.staging import RuleDesk
 from penstock.settings import FOR_JOBS
+from tests.penstock.lake.builders import open_store
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -207,6 +212,33 @@ async def test_a_caller_s_token_goes_as_it_is_and_is_never_replaced() -> None:
         assert (stub.tokens, stub.signed_in) == (["theirs"], 0)
 
 
+@asynccontextmanager
+async def lake_of(handler: Handler, folder: Path) -> AsyncIterator[RucioLake]:
+    async with client_of(StubRucio(handler)) as client, open_store(f"sqlite:///{folder}/lake.db") as store:
+        yield RucioLake(client, RucioSettings(public_scopes=("*",)), store, load_mapping("obscore"))
+
+
+async def test_a_caller_whose_token_ends_between_two_questions_is_asked_for_a_new_one(tmp_path: Path) -> None:
+    async def ended(request: web.Request) -> web.StreamResponse:
+        if request.path == "/accounts/whoami":
+            return web.Response(status=303, headers={"Location": "/accounts/alice"})
+        own = request.headers["X-Rucio-Auth-Token"] != "theirs"
+        return await (streams() if own else fails(401, "CannotAuthenticate"))(request)
+
+    async with lake_of(ended, tmp_path) as lake:
+        with pytest.raises(AuthenticationRequired, match="expired"):
+            await lake.resolve([Did("a", "b")], caller=Principal(subject="alice", token="theirs"))
+
+
+async def test_a_question_that_rucio_refuses_is_no_fault_of_ours(tmp_path: Path) -> None:
+    async def refuses(request: web.Request) -> web.StreamResponse:
+        return await (streams() if request.path == "/rses/" else fails(400, "InvalidObject"))(request)
+
+    async with lake_of(refuses, tmp_path) as lake:
+        with pytest.raises(ServiceUnavailable, match="InvalidObject"):
+            await lake.resolve([Did("a", "b")], caller=ANONYMOUS)
+
+
 async def test_a_redirect_takes_no_token_along() -> None:
     async def elsewhere(request: web.Request) -> web.Response:
         if request.path == "/accounts/whoami":
@@ -228,8 +260,10 @@ def test_tokens_are_sent_to_protected_servers_only(url: str) -> None:
 async def test_a_rule_is_asked_for_again_while_the_daemons_have_its_files_locked() -> None:
     asked = 0
 
-    async def locked(_request: web.Request) -> web.Response:
+    async def locked(request: web.Request) -> web.StreamResponse:
         nonlocal asked
+        if request.method == "GET":
+            return await streams()(request)
         asked += 1
         if asked == 1:
             return web.json_response({"ExceptionClass": "DatabaseException"}, status=500)
@@ -239,6 +273,46 @@ async def test_a_rule_is_asked_for_again_while_the_daemons_have_its_files_locked
         desk = RuleDesk(client, RucioSettings())
         rule = await desk.stage([Entry(did=Did("a", "b"))], site="X", lifetime=None, account="a", token=None)
         assert (rule, asked) == (Rule(id="0" * 32, created=True), 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "words"),
+    [
+        ("InsufficientTargetRSEs", UsageError, "choose another"),
+        ("InvalidRSEExpression", UsageError, "choose another"),
+        ("DataIdentifierNotFound", NotFound, "does not know all"),
+        ("AccessDenied", Forbidden, "does not allow"),
+        ("RSEWriteBlocked", ServiceUnavailable, "try later"),
+        ("SomethingNew", UsageError, "refuses: SomethingNew"),
+        ("DuplicateRule", ServiceUnavailable, "try again"),  # the other rule has gone meanwhile: none is listed
+    ],
+)
+async def test_why_rucio_makes_no_rule_is_told_in_a_sentence(kind: str, error: type[Exception], words: str) -> None:
+    async def refuses(request: web.Request) -> web.StreamResponse:
+        return await (streams() if request.method == "GET" else fails(409, kind, "secret innards"))(request)
+
+    async with client_of(StubRucio(refuses)) as client:
+        desk = RuleDesk(client, RucioSettings())
+        with pytest.raises(error, match=words) as told:
+            await desk.stage([Entry(did=Did("a", "b"))], site="X", lifetime=None, account="a", token=None)
+        assert "secret" not in str(told.value)
+
+
+async def test_replicas_of_all_protocols_are_asked_for_without_rucio_s_own_order(tmp_path: Path) -> None:
+    asked: dict[str, Any] = {}
+
+    async def listens(request: web.Request) -> web.StreamResponse:
+        if request.path == "/replicas/list":
+            asked.update(await request.json(), accept=request.headers["Accept"])
+        row = b'{"scope":"a","name":"b","did_type":"FILE"}\n'
+        return await streams(row if request.path == "/dids/bulkmeta" else b"")(request)
+
+    async with lake_of(listens, tmp_path) as lake:
+        await lake.resolve([Did("a", "b")], caller=ANONYMOUS)
+    assert asked["dids"] == [{"scope": "a", "name": "b"}]
+    assert (asked["sort"], asked["all_states"], asked["accept"]) == ("random", True, "*/*")
+    assert {"https", "davs", "root"} <= set(asked["schemes"])
+    assert "client_location" not in asked  # Rucio would put the sites that it takes for near first
 
 
 def test_the_password_is_written_for_the_processes_of_jobs_only() -> None:

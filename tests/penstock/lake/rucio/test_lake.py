@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 import requests
+from joserfc.jwk import KeySet, generate_key
 
+from penstock.auth.opening import open_authenticator
 from penstock.auth.principal import ANONYMOUS, Principal
 from penstock.clock import utc_now
 from penstock.dali.errors import AuthenticationRequired, NotFound, ServiceUnavailable, UsageError
@@ -21,10 +23,12 @@ from penstock.lake.rucio.client import CHUNK, Refusal, RucioClient, open_client
 from penstock.lake.rucio.lake import RucioLake
 from penstock.lake.rucio.settings import RucioSettings
 from penstock.lake.store import LakeStore
+from penstock.settings import load_settings
 from tests.penstock.lake.builders import open_store
 from tests.penstock.lake.contract import HOUR, SOMEBODY, Case, LakeContract, until
+from tests.support.oidc import Client, oidc_provider
 from tests.support.rucio import sample
-from tests.support.rucio.server import Rucio
+from tests.support.rucio.server import AUDIENCE, Rucio
 
 
 @asynccontextmanager
@@ -175,6 +179,26 @@ async def test_a_caller_with_a_token_is_seen_by_rucio_as_their_own_account(rucio
         assert [quota.limit_bytes for quota in await lake.quotas(alice)] == [50_000]
 
 
+async def test_a_token_of_an_openid_provider_is_the_account_that_rucio_has_for_it(rucio: Rucio, tmp_path: Path) -> None:
+    keys = KeySet([generate_key("RSA", 2048, {"kid": "one", "use": "sig"})])
+    known, unknown = Client("somebody"), Client("nobody")
+    with oidc_provider(keys, [known, unknown]) as provider:
+        rucio.trust(provider.issuer, known.id, "alice")
+        issuer = {"url": provider.issuer, "audiences": [AUDIENCE]}
+        own = load_settings({}, authenticator="oidc", oidc={"issuers": [issuer]})
+        async with opened(rucio, tmp_path, public_scopes=[]) as (lake, _, _), AsyncExitStack() as stack:
+            authenticator = await open_authenticator(own, utc_now, stack)
+
+            async def came(client: Client, scope: str = "openid profile") -> Principal:
+                token = await asyncio.to_thread(provider.token, client, AUDIENCE, scope)
+                return await authenticator.authenticate({"Authorization": f"Bearer {token}"})
+
+            assert set(await lake.resolve([file(0, 0)], caller=await came(known))) == {file(0, 0)}
+            assert [quota.limit_bytes for quota in await lake.quotas(await came(known))] == [50_000]
+            for caller in (await came(unknown), await came(known, "profile")):  # Rucio does not believe these
+                assert await lake.resolve([file(0, 0)], caller=caller) == {}
+
+
 async def test_a_quota_that_does_not_suffice_is_explained(rucio: Rucio, tmp_path: Path) -> None:
     alice = Principal(subject="alice", token=rucio.token(sample.ALICE))
     async with opened(rucio, tmp_path) as (lake, _, _):
@@ -183,6 +207,21 @@ async def test_a_quota_that_does_not_suffice_is_explained(rucio: Rucio, tmp_path
             await lake.stage([dataset], site="CSIC_ES", lifetime=HOUR, caller=alice)
         with pytest.raises(UsageError, match=r"the account alice has no quota there"):
             await lake.stage([dataset], site="STFC_UK", lifetime=HOUR, caller=alice)
+
+
+async def test_the_service_keeps_to_its_quota_though_rucio_lets_its_account_do_anything(
+    rucio: Rucio, tmp_path: Path
+) -> None:
+    async with opened(rucio, tmp_path) as (lake, client, _):
+        rules = [{"scope": sample.SCOPE, "name": file(3, 2).name}]
+        beyond = {"dids": rules, "account": "penstock", "copies": 1, "rse_expression": "PAWSEY_AU", "lifetime": 3600}
+        with rucio.held():
+            with pytest.raises(UsageError, match=r"5760 bytes were asked for, and the account penstock uses 0 of 1000"):
+                await lake.stage([file(3, 2)], site="PAWSEY_AU", lifetime=HOUR, caller=SOMEBODY)
+            (made,) = await client.send("POST", "/rules/", beyond)
+            rule = await lake.stage([file(3, 2)], site="PAWSEY_AU", lifetime=HOUR, caller=SOMEBODY)
+            assert (rule.id, rule.created) == (made, False)
+            await lake.unstage(rule.id, caller=SOMEBODY)
 
 
 async def test_a_rule_of_their_own_is_ended_for_a_caller_whom_rucio_does_not_let(rucio: Rucio, tmp_path: Path) -> None:
