@@ -9,6 +9,7 @@ from tap_proxy.adql.errors import AdqlSemanticError
 from tap_proxy.adql.kinds import Kind, kind_of, number, shape_of
 
 _TEXTUAL = frozenset({Kind.STRING, Kind.TIMESTAMP, Kind.GEOMETRY})
+_CHARACTERS = frozenset({"char", "unicodeChar"})
 _NAMES = {
     Kind.NUMBER: "a number",
     Kind.STRING: "a string",
@@ -39,11 +40,15 @@ def require_number(bound: Bound, written: ast.ValueExpression) -> Bound:
     raise AdqlSemanticError(f"a number is wanted here, and this is {describe(bound.field)}", written.span)
 
 
-def require_text(bound: Bound, written: ast.ValueExpression) -> Bound:
-    """Return the value if it can be written as a string."""
-    if isinstance(bound, Shape):
-        raise AdqlSemanticError("a string is wanted here, and this is a geometry", written.span)
-    return bound
+def require_text(bound: Bound, written: ast.ValueExpression, *, or_number: bool = False) -> Bound:
+    """Return the value if it is a string, or a number or truth value where these are written as one."""
+    if is_null(bound) or bound.field.datatype in _CHARACTERS:
+        return bound
+    kind = kind_of(bound.field)
+    if or_number and kind in {Kind.NUMBER, Kind.BOOLEAN}:
+        return bound
+    advice = ": write CAST(... AS VARCHAR)" if kind is Kind.NUMBER else ""
+    raise AdqlSemanticError(f"a string is wanted here, and this is {describe(bound.field)}{advice}", written.span)
 
 
 def require(bound: Bound, kind: Kind, written: ast.ValueExpression, advice: str) -> None:

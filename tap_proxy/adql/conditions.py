@@ -22,7 +22,7 @@ from tap_proxy.adql.bound import (
     Within,
 )
 from tap_proxy.adql.casts import normal_timestamp
-from tap_proxy.adql.checks import describe, is_null
+from tap_proxy.adql.checks import describe, is_null, require_text
 from tap_proxy.adql.errors import AdqlSemanticError
 from tap_proxy.adql.kinds import Kind, kind_of, number
 from tap_proxy.adql.session import Place
@@ -66,7 +66,9 @@ def _bind(condition: ast.Condition, place: Place) -> BoundCondition:
         case ast.InQuery():
             return _in_query(condition, place)
         case ast.Like():
-            operand, pattern = _text(condition.operand, place), _text(condition.pattern, place)
+            operand, pattern = (
+                require_text(bind(each, place), each) for each in (condition.operand, condition.pattern)
+            )
             return Matches(operand, pattern, condition.folded, condition.negated)
         case ast.IsNull():
             return Missing(bind(condition.column, place), condition.negated)
@@ -145,10 +147,3 @@ def _in_query(condition: ast.InQuery, place: Place) -> AmongRows:
         problem = f"{describe(operand.field)} cannot be compared with {describe(query.fields[0])}"
         raise AdqlSemanticError(problem, condition.span)
     return AmongRows(operand, query, condition.negated)
-
-
-def _text(written: ast.ValueExpression, place: Place) -> Bound:
-    bound = bind(written, place)
-    if is_null(bound) or (kind_of(bound.field) not in {Kind.NUMBER, Kind.BOOLEAN} and not isinstance(bound, Shape)):
-        return bound
-    raise AdqlSemanticError(f"LIKE compares strings, and this is {describe(bound.field)}", written.span)

@@ -106,6 +106,9 @@ def _query_member(alias: str, name: ast.Identifier, query: BoundQuery) -> Member
 
 
 def _join(join: ast.Join, session: Session, outer: Scope | None) -> Item:
+    if join.natural and (join.on is not None or join.using):
+        where = join.using[0].span if join.on is None else join.on.span
+        raise AdqlSemanticError("a NATURAL JOIN takes neither ON nor USING", where)
     left, left_relation = bind_source(join.left, session, outer)
     right, right_relation = bind_source(join.right, session, outer)
     # In the condition both sides have a row; only behind the join one of them may be missing.
@@ -139,6 +142,8 @@ def _natural(left: Relation, right: Relation) -> Pairs:
 def _using(join: ast.Join, left: Relation, right: Relation) -> Pairs:
     pairs: Pairs = []
     for name in join.using:
+        if any(name.name.lower() == label.lower() for label, _, _ in pairs):
+            raise AdqlSemanticError(f"the column {name} stands twice in USING", name.span)
         values: list[Bound] = []
         for side, relation in (("left", left), ("right", right)):
             found = relation.find(name)

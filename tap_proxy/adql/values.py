@@ -61,8 +61,8 @@ def _bind_composite(expression: ast.ValueExpression, place: Place) -> Bound:
             return _arithmetic(expression, place)
         case ast.Concatenation():
             _check_length(expression)
-            operands = tuple(require_text(bind(operand, place), operand) for operand in expression.operands)
-            return Call("CONCAT", operands, string())
+            operands = (require_text(bind(each, place), each, or_number=True) for each in expression.operands)
+            return Call("CONCAT", tuple(operands), string())
         case ast.FunctionCall():
             return _FUNCTIONS[expression.name](expression, place)
         case ast.GeometryCall():

@@ -211,7 +211,7 @@ _SLOTS = (
     "SELECT COORDSYS(POINT('{text}', 1, 2)), CONTAINS(CIRCLE('{text}', 1, 2, 3), CIRCLE(1, 2, 3)) FROM centres",
     "SELECT ivo_hasword('{text}', name), ivo_nocasematch(name, '{text}'), ivo_hashlist_has('{text}', 'x') FROM sources",
     "SELECT ivo_string_agg(label, '{text}') FROM centres WHERE id < 1",
-    "SELECT AREA('{text}'), CENTROID('{text}') FROM centres WHERE id = 0",
+    "SELECT AREA(t), CENTROID(t) FROM (SELECT '{text}' AS t FROM centres WHERE id = 0) AS q",
 )
 
 
