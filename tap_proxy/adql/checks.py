@@ -6,10 +6,9 @@ from penstock.votable.model import Field
 from tap_proxy.adql import ast
 from tap_proxy.adql.bound import Bound, Call, Shape, Value
 from tap_proxy.adql.errors import AdqlSemanticError
-from tap_proxy.adql.kinds import Kind, kind_of, number, shape_of
+from tap_proxy.adql.kinds import CHARACTERS, Kind, kind_of, number, shape_of
 
 _TEXTUAL = frozenset({Kind.STRING, Kind.TIMESTAMP, Kind.GEOMETRY})
-_CHARACTERS = frozenset({"char", "unicodeChar"})
 _NAMES = {
     Kind.NUMBER: "a number",
     Kind.STRING: "a string",
@@ -42,7 +41,7 @@ def require_number(bound: Bound, written: ast.ValueExpression) -> Bound:
 
 def require_text(bound: Bound, written: ast.ValueExpression, *, or_number: bool = False) -> Bound:
     """Return the value if it is a string, or a number or truth value where these are written as one."""
-    if is_null(bound) or bound.field.datatype in _CHARACTERS:
+    if is_null(bound) or bound.field.datatype in CHARACTERS:
         return bound
     kind = kind_of(bound.field)
     if or_number and kind in {Kind.NUMBER, Kind.BOOLEAN}:

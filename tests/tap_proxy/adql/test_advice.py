@@ -48,6 +48,7 @@ MISTAKES = (
     ("SELECT STDDEV(mag) FROM sources", "STDDEV", "SQRT(AVG"),
     ("SELECT DISTNACE(ra, dec, 1, 2) FROM sources", "DISTNACE", "did you mean DISTANCE?"),
     ("SELECT id AS x FROM sources WHERE x > 1", "x > 1", "column of the result"),
+    ("SELECT id AS x, ra AS x FROM sources ORDER BY x", "x", "several columns"),
     ("SELECT id FROM sources WHERE name LIKE 'a%' ESCAPE '!'", "ESCAPE", "no ESCAPE"),
     ("SELECT id FROM sources CROSS JOIN centres", "CROSS", "comma"),
     ("SELECT * FROM sources UNION SELECT * FROM centres", "SELECT * FROM centres", "14 and 5 columns"),
