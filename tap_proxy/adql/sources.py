@@ -46,12 +46,16 @@ def bind_sources(tables: Sequence[ast.TableReference], session: Session, outer: 
     items = [bind_source(table, session, outer) for table in tables]
     members = [member for _, relation in items for member in relation.members]
     seen: set[tuple[str, ...]] = set()
+    tables_seen: set[str] = set()
     for member in members:
         names = tuple(name.lower() for name in member.names)
-        if names in seen:
+        # An alias may not be the name of another table either, whatever its schema (SQL-92 s6.3).
+        if names in seen or names[-1:] in seen or (len(names) == 1 and names[0] in tables_seen):
             problem = f"two tables are called {named_as(member.written)}: give one of them an alias"
             raise AdqlSemanticError(problem, member.written[0].span)
         seen.add(names)
+        if len(names) > 1:
+            tables_seen.add(names[-1])
     return items
 
 
