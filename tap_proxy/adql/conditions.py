@@ -29,7 +29,7 @@ from tap_proxy.adql.session import Place
 from tap_proxy.adql.values import bind, comparable
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_EARLIER_PART = re.compile(r"\d{4}(?:-\d\d(?:-\d\dT\d\d(?::\d\d)?)?)?", re.ASCII)
+_BEGINNING = re.compile(r"\d{4}(?:-\d\d(?:-\d\dT\d\d(?::\d\d)?)?)?", re.ASCII)
 """The beginning of a timestamp, which compares as a string."""
 
 MAX_EXACT = 2**53
@@ -123,7 +123,7 @@ def _fitted(literal: Value, other: Bound, written: ast.ValueExpression) -> Value
     match kind_of(other.field):
         case Kind.TIMESTAMP:
             normal = normal_timestamp(text)
-            if normal is None and not _EARLIER_PART.fullmatch(text):
+            if normal is None and not _BEGINNING.fullmatch(text):
                 raise AdqlSemanticError(NO_TIMESTAMP, written.span)
             return replace(literal, value=normal or literal.value)
         case Kind.BOOLEAN if text.lower() in _TRUTHS:

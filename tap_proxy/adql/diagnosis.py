@@ -50,9 +50,6 @@ _WORDS = {
     "ESCAPE": "LIKE takes no ESCAPE in ADQL",
     "FETCH": "FETCH is not ADQL: write SELECT TOP n ...",
     "NULLS": "where NULL stands in the order cannot be chosen in ADQL",
-    "ANY": "ANY, SOME and ALL before a subquery are not ADQL: use IN or EXISTS",
-    "SOME": "ANY, SOME and ALL before a subquery are not ADQL: use IN or EXISTS",
-    "INTERVAL": "ADQL has no intervals of time",
     "CURRENT_TIMESTAMP": "ADQL knows no current time: write it as CAST('2020-01-01T00:00:00' AS TIMESTAMP)",
     "CURRENT_DATE": "ADQL knows no current time: write it as CAST('2020-01-01T00:00:00' AS TIMESTAMP)",
     "TRUE": "ADQL has no truth values: compare with 1 or 0, or with the column's own values",
@@ -131,8 +128,10 @@ def _habit(tokens: Tokens, index: int, expected: frozenset[str]) -> str | None:
             return _WORDS[candidate]
     if (word, before) == ("*", "/") or (word, _upper(tokens, index + 1)) == ("/", "*"):
         return "a comment begins with -- and goes to the end of its line; /* */ is not ADQL"
-    if word in {"DATE", "TIME", "TIMESTAMP"} and _type(tokens, index + 1) == "STRING":
-        return f"{word} '...' is not ADQL: write CAST('...' AS TIMESTAMP)"
+    if word in {"DATE", "TIME", "TIMESTAMP", "INTERVAL"} and _type(tokens, index + 1) == "STRING":
+        return f"{word} '...' is not ADQL: points in time are written as CAST('...' AS TIMESTAMP)"
+    if word in {"ANY", "SOME", "ALL"} and _upper(tokens, index + 1) == "(":
+        return f"{word} before a subquery is not ADQL: use IN or EXISTS"
     if word == "SELECT" and "STRING" in expected and before != "SELECT":
         return "a subquery is no value in ADQL: use IN, EXISTS, or a subquery in FROM"
     if before == ";":
