@@ -24,6 +24,12 @@ class Span(NamedTuple):
         return Span(self.start, last.end, self.line, self.column)
 
 
+class Enclosed(Span):
+    """A run of text in parentheses, which make a primary of any value (ADQL 2.1 appendix A)."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Identifier:
     """A name; a delimited one is case-sensitive (ADQL 2.1 s2.1.6)."""

@@ -20,7 +20,10 @@ from tap_proxy.adql.lexer import span_of
 Children = list[Any]
 
 MAX_TABLE_NAMES = 3
-MAX_COUNT = 2**31 - 1
+MAX_STRING_LENGTH = 2**31 - 1
+MAX_ROWS = 2**63 - 1
+"""What databases can count; no table has so many rows, so that more are the same."""
+
 MAX_COLUMN_NAMES = 4
 
 
@@ -117,11 +120,11 @@ class _Builder(Transformer[Token, Any]):
 
     def character_type(self, children: Children) -> ast.CastTarget:
         name, _, length, _ = children
-        return ast.CastTarget(name.upper(), None if length is None else _count(length), _whole(children))
+        return ast.CastTarget(name.upper(), None if length is None else _length(length), _whole(children))
 
     def parenthesised(self, children: Children) -> Any:
         _, inner, _ = children
-        return replace(inner, span=_span(children))
+        return replace(inner, span=ast.Enclosed(*_span(children)))
 
     # Geometry
 
@@ -267,7 +270,7 @@ class _Builder(Transformer[Token, Any]):
         word, quantifier, limit, items, tables, where, group_by, having = children
         return ast.Select(
             _quantifier(quantifier),
-            None if limit is None else _count(limit[1]),
+            None if limit is None else _rows(limit[1]),
             tuple(items),
             tuple(tables[1::2]),
             where,
@@ -307,7 +310,7 @@ class _Builder(Transformer[Token, Any]):
         body, order_by, offset = children
         if isinstance(body, ast.SelectExpression) and not order_by and offset is None:
             return body
-        rows = None if offset is None else _count(offset[1])
+        rows = None if offset is None else _rows(offset[1])
         return ast.SelectExpression(body, tuple(order_by or ()), rows, _whole(children))
 
     def with_query(self, children: Children) -> ast.WithQuery:
@@ -330,15 +333,22 @@ def _quantifier(token: Token | None) -> Any:
     return None if token is None else token.upper()
 
 
-def _count(token: Token) -> int:
-    digits = str(token).lstrip("0") or "0"
-    if len(digits) > len(str(MAX_COUNT)) or int(digits) > MAX_COUNT:
+def _length(token: Token) -> int:
+    length = _rows(token)
+    if length > MAX_STRING_LENGTH:
         raise AdqlSyntaxError("this number is too large", span_of(token))
-    return int(digits)
+    return length
+
+
+def _rows(token: Token) -> int:
+    digits = str(token).lstrip("0") or "0"
+    return MAX_ROWS if len(digits) > len(str(MAX_ROWS)) else min(int(digits), MAX_ROWS)
 
 
 def _may_be_character(value: ast.ValueExpression) -> bool:
     """Tell whether the grammar lets a value stand where a string is wanted (ADQL 2.1 appendix A, match_value)."""
+    if isinstance(value.span, ast.Enclosed):
+        return True
     match value:
         case ast.Arithmetic() | ast.Signed() | ast.NullLiteral():
             return False

@@ -25,6 +25,7 @@ NUMBERS: Mapping[str, Datatype] = {
 }
 _TIME = r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d*)?"
 _TIMESTAMP = re.compile(rf"(\d{{4}}-\d\d-\d\d)(?:[T ]({_TIME})Z?)?", re.ASCII)
+NO_TIMESTAMP = "this is no timestamp: write YYYY-MM-DD or YYYY-MM-DDThh:mm:ss"
 INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 REAL = re.compile(r"\s*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity|nan)\s*", re.ASCII | re.I)
 BITS: Mapping[str, int] = {"SMALLINT": 16, "INTEGER": 32, "BIGINT": 64}
@@ -91,8 +92,7 @@ def _check_literal(operand: Bound, node: ast.Cast) -> None:
 def _timestamp(operand: Value, node: ast.Cast) -> Value:
     normal = normal_timestamp(str(operand.value))
     if normal is None:
-        problem = "this is no timestamp: write YYYY-MM-DD or YYYY-MM-DDThh:mm:ss"
-        raise AdqlSemanticError(problem, node.operand.span)
+        raise AdqlSemanticError(NO_TIMESTAMP, node.operand.span)
     return Value(normal, _field(node.target))
 
 

@@ -6,7 +6,7 @@ from penstock.votable.model import Field
 from tap_proxy.adql import ast
 from tap_proxy.adql.bound import Bound, Call, Shape, Value
 from tap_proxy.adql.errors import AdqlSemanticError
-from tap_proxy.adql.kinds import Kind, kind_of, number, shape_of
+from tap_proxy.adql.kinds import CHARACTERS, Kind, kind_of, number, shape_of
 
 _TEXTUAL = frozenset({Kind.STRING, Kind.TIMESTAMP, Kind.GEOMETRY})
 _NAMES = {
@@ -39,11 +39,15 @@ def require_number(bound: Bound, written: ast.ValueExpression) -> Bound:
     raise AdqlSemanticError(f"a number is wanted here, and this is {describe(bound.field)}", written.span)
 
 
-def require_text(bound: Bound, written: ast.ValueExpression) -> Bound:
-    """Return the value if it can be written as a string."""
-    if isinstance(bound, Shape):
-        raise AdqlSemanticError("a string is wanted here, and this is a geometry", written.span)
-    return bound
+def require_text(bound: Bound, written: ast.ValueExpression, *, or_number: bool = False) -> Bound:
+    """Return the value if it is a string, or a number or truth value where these are written as one."""
+    if is_null(bound) or bound.field.datatype in CHARACTERS:
+        return bound
+    kind = kind_of(bound.field)
+    if or_number and kind in {Kind.NUMBER, Kind.BOOLEAN}:
+        return bound
+    advice = ": write CAST(... AS VARCHAR)" if kind is Kind.NUMBER else ""
+    raise AdqlSemanticError(f"a string is wanted here, and this is {describe(bound.field)}{advice}", written.span)
 
 
 def require(bound: Bound, kind: Kind, written: ast.ValueExpression, advice: str) -> None:

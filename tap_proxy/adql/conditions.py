@@ -21,14 +21,17 @@ from tap_proxy.adql.bound import (
     Value,
     Within,
 )
-from tap_proxy.adql.casts import normal_timestamp
-from tap_proxy.adql.checks import describe, is_null
+from tap_proxy.adql.casts import NO_TIMESTAMP, normal_timestamp
+from tap_proxy.adql.checks import describe, is_null, require_text
 from tap_proxy.adql.errors import AdqlSemanticError
 from tap_proxy.adql.kinds import Kind, kind_of, number
 from tap_proxy.adql.session import Place
 from tap_proxy.adql.values import bind, comparable
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_BEGINNING = re.compile(r"\d{4}(?:-\d\d(?:-\d\dT\d\d(?::\d\d)?)?)?", re.ASCII)
+"""The beginning of a timestamp, which compares as a string."""
+
 MAX_EXACT = 2**53
 _TRUTHS = {"true": 1, "t": 1, "1": 1, "false": 0, "f": 0, "0": 0}
 
@@ -66,7 +69,9 @@ def _bind(condition: ast.Condition, place: Place) -> BoundCondition:
         case ast.InQuery():
             return _in_query(condition, place)
         case ast.Like():
-            operand, pattern = _text(condition.operand, place), _text(condition.pattern, place)
+            operand, pattern = (
+                require_text(bind(each, place), each) for each in (condition.operand, condition.pattern)
+            )
             return Matches(operand, pattern, condition.folded, condition.negated)
         case ast.IsNull():
             return Missing(bind(condition.column, place), condition.negated)
@@ -93,9 +98,9 @@ def _matched(
             problem = "geometries are compared by CONTAINS, INTERSECTS or DISTANCE only"
             raise AdqlSemanticError(problem, written.span)
     if isinstance(right, Value) and isinstance(right.value, str):
-        right = _fitted(right, left)
+        right = _fitted(right, left, right_written)
     elif isinstance(left, Value) and isinstance(left.value, str):
-        left = _fitted(left, right)
+        left = _fitted(left, right, left_written)
     if comparable(left.field, right.field):
         return left, right
     problem = f"{describe(left.field)} cannot be compared with {describe(right.field)}"
@@ -112,12 +117,15 @@ def _as_mjd(left: Bound, right: Bound) -> str:
     return ""
 
 
-def _fitted(literal: Value, other: Bound) -> Value:
+def _fitted(literal: Value, other: Bound, written: ast.ValueExpression) -> Value:
     """Return a string literal as a value of the other's family, where it can be read as one."""
     text = str(literal.value).strip()
     match kind_of(other.field):
         case Kind.TIMESTAMP:
-            return replace(literal, value=normal_timestamp(text) or literal.value)
+            normal = normal_timestamp(text)
+            if normal is None and not _BEGINNING.fullmatch(text):
+                raise AdqlSemanticError(NO_TIMESTAMP, written.span)
+            return replace(literal, value=normal or literal.value)
         case Kind.BOOLEAN if text.lower() in _TRUTHS:
             return Value(_TRUTHS[text.lower()], number("int"))
         case Kind.NUMBER:
@@ -145,10 +153,3 @@ def _in_query(condition: ast.InQuery, place: Place) -> AmongRows:
         problem = f"{describe(operand.field)} cannot be compared with {describe(query.fields[0])}"
         raise AdqlSemanticError(problem, condition.span)
     return AmongRows(operand, query, condition.negated)
-
-
-def _text(written: ast.ValueExpression, place: Place) -> Bound:
-    bound = bind(written, place)
-    if is_null(bound) or (kind_of(bound.field) not in {Kind.NUMBER, Kind.BOOLEAN} and not isinstance(bound, Shape)):
-        return bound
-    raise AdqlSemanticError(f"LIKE compares strings, and this is {describe(bound.field)}", written.span)

@@ -6,6 +6,8 @@ front is the coordinate system of ADQL 2.0, deprecated.
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from tap_proxy.adql import ast
 from tap_proxy.adql.errors import AdqlSyntaxError
 
@@ -43,7 +45,7 @@ def box(arguments: Arguments, span: ast.Span) -> ast.GeometryCall:
 def polygon(arguments: Arguments, span: ast.Span) -> ast.GeometryCall:
     """Return a POLYGON of three or more vertices, all pairs of numbers or all points."""
     coordsys: ast.StringLiteral | None = None
-    if isinstance(arguments[0], ast.StringLiteral):
+    if _is_coordsys(arguments[0]):
         coordsys, arguments = arguments[0], arguments[1:]
     points = all(map(_may_be_point, arguments))
     pairs = not any(map(_is_geometry, arguments)) and len(arguments) % 2 == 0
@@ -66,11 +68,16 @@ def _split(arguments: Arguments, sizes: tuple[tuple[int, int], ...]) -> tuple[as
     """Take a coordinate system off the front, where what remains is then complete."""
     (fewest, most) = sizes[0]
     head, rest = arguments[0], arguments[1:]
-    if not isinstance(head, ast.StringLiteral) or not fewest <= len(rest) <= most:
+    if not _is_coordsys(head) or not fewest <= len(rest) <= most:
         return None, arguments
     if len(rest) < most and not _may_be_point(rest[0]):
         return None, arguments
     return head, rest
+
+
+def _is_coordsys(argument: ast.ValueExpression) -> TypeGuard[ast.StringLiteral]:
+    """Tell whether an argument is a bare string literal, which a coordinate system has to be."""
+    return isinstance(argument, ast.StringLiteral) and not isinstance(argument.span, ast.Enclosed)
 
 
 def _is_position_and(arguments: Arguments, numbers: int) -> bool:

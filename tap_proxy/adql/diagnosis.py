@@ -11,7 +11,7 @@ from difflib import get_close_matches
 
 from lark import Token
 
-from tap_proxy.adql.words import ONE_ARGUMENT, RESERVED, ROUNDING, TWO_ARGUMENTS
+from tap_proxy.adql.words import LANGUAGE, RESERVED
 
 COMPARISONS = frozenset({"EQ", "NE", "LT", "GT", "LE", "GE"})
 
@@ -94,7 +94,7 @@ def diagnose(text: str, tokens: Tokens, index: int, expected: frozenset[str]) ->
     """
     if index < len(tokens) and tokens[index].type == "ILLEGAL":
         return _illegal(text, tokens[index])
-    for look in (_habit, _sign, _by_place, _misspelt, _reserved):
+    for look in (_habit, _sign, _by_place, _by_neighbours, _misspelt, _reserved):
         advice = look(tokens, index, expected)
         if advice is not None:
             return advice
@@ -128,6 +128,10 @@ def _habit(tokens: Tokens, index: int, expected: frozenset[str]) -> str | None:
             return _WORDS[candidate]
     if (word, before) == ("*", "/") or (word, _upper(tokens, index + 1)) == ("/", "*"):
         return "a comment begins with -- and goes to the end of its line; /* */ is not ADQL"
+    if word in {"DATE", "TIME", "TIMESTAMP", "INTERVAL"} and _type(tokens, index + 1) == "STRING":
+        return f"{word} '...' is not ADQL: points in time are written as CAST('...' AS TIMESTAMP)"
+    if word in {"ANY", "SOME", "ALL"} and _upper(tokens, index + 1) == "(":
+        return f"{word} before a subquery is not ADQL: use IN or EXISTS"
     if word == "SELECT" and "STRING" in expected and before != "SELECT":
         return "a subquery is no value in ADQL: use IN, EXISTS, or a subquery in FROM"
     if before == ";":
@@ -144,9 +148,36 @@ def _sign(tokens: Tokens, index: int, expected: frozenset[str]) -> str | None:
         return "there is no ** operator: write POWER(a, b)"
     if word == "," and _is_number(tokens, index - 1) and _is_number(tokens, index + 1):
         return "a comma does not belong here; if it is a decimal comma, write a point"
+    if (before == "*" and word == "," and expected == {"FROM"}) or (before == "," and word == "*"):
+        return "* stands alone: write t.*, which may stand beside others"
     if word in {"/", "-", "+", "*"} and _upper(tokens, index - 2) in {"FROM", "JOIN"}:
         return 'a name with other signs than letters, digits and _ is written in double quotes ("I/239/hip_main")'
     return None
+
+
+def _by_neighbours(tokens: Tokens, index: int, expected: frozenset[str]) -> str | None:
+    """Recognise faults by what stands side by side."""
+    word, before = _upper(tokens, index), _upper(tokens, index - 1)
+    if _type(tokens, index) == "STRING" and expected <= _NAMING:
+        return 'names are quoted by " and not by an apostrophe'
+    if (before, word) == ("NOT", "NULL"):
+        return "write IS NOT NULL"
+    if word == "NULL" and expected >= _VALUE:
+        return "NULL is a value by itself and takes no part in calculations, functions and patterns"
+    if word in _CLAUSES and expected >= _VALUE and before not in {"SELECT", ","}:
+        return f"a value is missing between {before} and {word}"
+    if word in _COMPARISON_TEXTS and {"AND", "OR"} <= expected and not COMPARISONS & expected:
+        if _upper(tokens, index - 2) == "||":
+            return "|| joins strings: write OR between conditions"
+        return "a comparison has two sides: write a < b AND b < c, or b BETWEEN a AND c"
+    if expected == {"LPAR"} and before in RESERVED and tokens[index - 1].type not in _BEFORE_PARENTHESIS:
+        return f'{before} is a reserved word: to use it as a name, write "{tokens[index - 1]}" in double quotes'
+    return None
+
+
+_NAMING = frozenset({"NAME", "DELIMITED", "LPAR"})
+_CLAUSES = frozenset({"FROM", "WHERE", "GROUP", "HAVING", "ORDER", "AND", "OR", "AS", "OFFSET", "UNION", "EXCEPT"})
+_BEFORE_PARENTHESIS = frozenset({"AS", "IN", "EXISTS", "USING", "CAST"})
 
 
 def _by_place(tokens: Tokens, index: int, expected: frozenset[str]) -> str | None:
@@ -211,18 +242,16 @@ def _misspelt(tokens: Tokens, index: int, expected: frozenset[str]) -> str | Non
 
 
 def _reserved(tokens: Tokens, index: int, expected: frozenset[str]) -> str | None:
-    word, before = _upper(tokens, index), _upper(tokens, index - 1)
+    word = _upper(tokens, index)
     if word in RESERVED and (tokens[index].type == "RESERVED" or {"NAME", "DELIMITED"} & expected):
         if _upper(tokens, index + 1) == "(":
             return f"{_described(word)}: {word} is a reserved word"
         return f'{word} is a reserved word: to use it as a name, write "{tokens[index]}" in double quotes'
-    if before in RESERVED and tokens[index - 1].type in {"FUNCTION1", "FUNCTION2", "ROUNDING"} and word != "(":
-        return f'{before} is a reserved word: to use it as a name, write "{tokens[index - 1]}" in double quotes'
     return None
 
 
 def _described(word: str) -> str:
-    if word in ONE_ARGUMENT | TWO_ARGUMENTS | ROUNDING:
+    if word in LANGUAGE:
         return f"the function {word} cannot stand here"
     return f"there is no function {word} in ADQL"
 
@@ -261,12 +290,16 @@ def _upper(tokens: Tokens, index: int) -> str:
     return tokens[index].upper() if 0 <= index < len(tokens) else ""
 
 
+def _type(tokens: Tokens, index: int) -> str:
+    return tokens[index].type if 0 <= index < len(tokens) else ""
+
+
 def _is_name(tokens: Tokens, index: int) -> bool:
-    return 0 <= index < len(tokens) and tokens[index].type == "NAME"
+    return _type(tokens, index) == "NAME"
 
 
 def _is_number(tokens: Tokens, index: int) -> bool:
-    return 0 <= index < len(tokens) and tokens[index].type in {"INTEGER", "NUMBER"}
+    return _type(tokens, index) in {"INTEGER", "NUMBER"}
 
 
 def _is_open(tokens: Tokens, index: int) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from penstock.votable.model import Field
 from tap_proxy.adql import ast, sphere
-from tap_proxy.adql.bound import SHAPE_NAMES, Bound, Call, Shape, Value
+from tap_proxy.adql.bound import SHAPE_NAMES, Bound, Call, ColumnValue, Shape, Value
 from tap_proxy.adql.checks import describe, is_null, require_number
 from tap_proxy.adql.constants import check_positions, constant, constant_part
 from tap_proxy.adql.errors import AdqlSemanticError
@@ -133,12 +133,22 @@ def shape_of_part(part: Part) -> Shape:
 
 
 def _require_geometry(bound: Bound, written: ast.ValueExpression) -> Bound:
-    """Return the value if it is a geometry or may hold one: an untyped string does (ObsCore 1.1 s4.12)."""
-    if is_null(bound) or kind_of(bound.field) in {Kind.GEOMETRY, Kind.STRING, Kind.OTHER}:
-        if shape_of(bound.field) == "moc":
-            raise AdqlSemanticError("a MOC can only be compared, by CONTAINS and INTERSECTS", written.span)
+    """Return the value if it is a geometry or may hold one: a column of strings does (ObsCore 1.1 s4.12)."""
+    if shape_of(bound.field) == "moc":
+        raise AdqlSemanticError("a MOC can only be compared, by CONTAINS and INTERSECTS", written.span)
+    kind = kind_of(bound.field)
+    if is_null(bound) or kind in {Kind.GEOMETRY, Kind.OTHER} or (kind is Kind.STRING and _is_stored(bound)):
         return bound
-    raise AdqlSemanticError(f"a geometry is wanted here, and this is {describe(bound.field)}", written.span)
+    problem = f"a geometry is wanted here, and this is {describe(bound.field)}"
+    advice = ": write it within REGION(...)" if isinstance(bound, Value) and kind is Kind.STRING else ""
+    raise AdqlSemanticError(problem + advice, written.span)
+
+
+def _is_stored(bound: Bound) -> bool:
+    """Tell whether a value is as a table has it, or the first of several such."""
+    if isinstance(bound, Call) and bound.name == "COALESCE":
+        return any(map(_is_stored, bound.arguments))
+    return isinstance(bound, ColumnValue)
 
 
 def _distance(node: ast.GeometryCall, arguments: Arguments) -> Bound:

@@ -1,8 +1,9 @@
 """Finds which join each ON and USING belongs to (ADQL 2.1 appendix A, qualified_join).
 
-The grammar reads ``a JOIN b JOIN c ON x ON y`` as tables, joins and specifications in a row. Where every join that
-needs a specification has one, it belongs to the last join that is still without; so the inner pair above is
-``b JOIN c ON x``. Where some have none (the grammar lets them go without), joins are read from the left.
+The grammar reads ``a JOIN b JOIN c ON x ON y`` as tables, joins and specifications in a row. A specification belongs to
+the last join that is still without, so the inner pair above is ``b JOIN c ON x``. Joins may go without (the grammar
+lets them); those that no later specification needs are read from the left. NATURAL joins go without wherever the others
+suffice.
 """
 
 from __future__ import annotations
@@ -24,36 +25,59 @@ def arrange_joins(first: ast.TableReference, tails: list[Any]) -> ast.TableRefer
     tails
         Per join: the words of its operator, the table, and any specifications that follow the table.
     """
-    if not tails:
-        return first
-    wanting = sum(operator[0] is None for operator, *_ in tails)
-    nested = sum(len(tail) - 2 for tail in tails) >= wanting
-    tables, operators = [first], list[Any]()
-    for operator, table, *specifications in tails:
-        if operators and (not nested or operators[-1][0] is not None):
-            _join(tables, operators, None)
+    takes = _takers(tails)
+    needed = _needed(tails, takes)
+    tables, pending, waiting = [first], list[int](), 0
+    for place, (_, table, *specifications) in enumerate(tails):
+        while pending and (waiting > needed[place] or not takes[pending[-1]]):
+            waiting -= takes[pending[-1]]
+            _join(tables, tails[pending.pop()], None)
         tables.append(table)
-        operators.append(operator)
+        pending.append(place)
+        waiting += takes[place]
         for specification in specifications:
-            if nested and len(operators) > 1 and operators[-1][0] is not None:
-                _join(tables, operators, None)
-            if not operators:
+            while pending and not takes[pending[-1]]:
+                _join(tables, tails[pending.pop()], None)
+            if not pending:
                 raise AdqlSyntaxError("there is no join left that this could belong to", span_of(specification[0]))
-            _join(tables, operators, specification)
-    while operators:
-        _join(tables, operators, None)
+            _join(tables, tails[pending.pop()], specification)
+            waiting -= 1
+    while pending:
+        _join(tables, tails[pending.pop()], None)
     return tables[0]
 
 
-def _join(tables: list[ast.TableReference], operators: list[Any], specification: Any) -> None:
+def _takers(tails: list[Any]) -> list[bool]:
+    """Tell of each join whether it may take a specification: NATURAL ones only if the others are not enough."""
+    takes = [operator[0] is None for operator, *_ in tails]
+    left = 0
+    for taking, tail in zip(takes, tails, strict=True):
+        left += taking - _specifications(tail)
+        if left < 0:
+            return [True] * len(tails)
+    return takes
+
+
+def _needed(tails: list[Any], takes: list[bool]) -> list[int]:
+    """Return before each join how many earlier ones are needed for specifications that come later."""
+    needed, later = [0] * len(tails), 0
+    for place in range(len(tails) - 1, -1, -1):
+        later = max(0, later + _specifications(tails[place]) - takes[place])
+        needed[place] = later
+    return needed
+
+
+def _specifications(tail: list[Any]) -> int:
+    return len(tail) - 2
+
+
+def _join(tables: list[ast.TableReference], tail: list[Any], specification: Any) -> None:
     right, left = tables.pop(), tables.pop()
-    natural, kind, _ = operators.pop()
+    natural, kind, _ = tail[0]
     span = left.span.to(right.span)
     on: ast.Condition | None = None
     using: tuple[ast.Identifier, ...] = ()
     if specification is not None:
-        if natural is not None:
-            raise AdqlSyntaxError("a NATURAL JOIN takes neither ON nor USING", span_of(specification[0]))
         on, using, last = _specified(specification)
         span = left.span.to(last)
     type_ = ast.JoinType.INNER if kind is None else ast.JoinType(kind.upper())

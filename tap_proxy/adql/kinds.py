@@ -28,6 +28,7 @@ RANKS: dict[str, int] = {
     "float": 5,
     "double": 6,
 }
+CHARACTERS = frozenset({"char", "unicodeChar"})
 _SHAPES = frozenset({"point", "circle", "polygon", "region", "shape", "multishape", "range", "box", "moc"})
 _SCALAR = frozenset({None, "", "1"})
 
@@ -44,7 +45,7 @@ def kind_of(field: Field) -> Kind:
     """Return the family of a type."""
     if shape_of(field) is not None:
         return Kind.GEOMETRY
-    if field.datatype in ("char", "unicodeChar"):
+    if field.datatype in CHARACTERS:
         timestamp = field.xtype is not None and field.xtype.lower().removeprefix("adql:") == "timestamp"
         return Kind.TIMESTAMP if timestamp else Kind.STRING
     if field.arraysize not in _SCALAR:

@@ -47,15 +47,16 @@ BEGIN RETURN v[k + 1 : k + 3]; END
         "text",
         """
 DECLARE
-  c float8[] := penstock_vector(lon, lat);
-  x float8 := tan(radians(width) / 2); y float8 := tan(radians(height) / 2);
-  e float8[] := ARRAY[-sin(radians(lon)), cos(radians(lon)), 0];
-  n float8[] := ARRAY[-sin(radians(lat)) * cos(radians(lon)), -sin(radians(lat)) * sin(radians(lon)),
-    cos(radians(lat))];
-  xs float8[] := ARRAY[-x, x, x, -x]; ys float8[] := ARRAY[-y, -y, y, y];
-  v float8[]; made text := 'polygon';
+  x float8; y float8; c float8[]; e float8[]; n float8[];
+  xs float8[]; ys float8[]; v float8[]; made text := 'polygon';
 BEGIN
+  IF NOT (abs(lon) < 'infinity' AND abs(lat) < 'infinity') THEN RETURN NULL; END IF;
   IF NOT (width >= 0 AND width < 180 AND height >= 0 AND height < 180) THEN RETURN NULL; END IF;
+  x := tan(radians(width) / 2); y := tan(radians(height) / 2);
+  c := penstock_vector(lon, lat);
+  e := ARRAY[-sin(radians(lon)), cos(radians(lon)), 0];
+  n := ARRAY[-sin(radians(lat)) * cos(radians(lon)), -sin(radians(lat)) * sin(radians(lon)), cos(radians(lat))];
+  xs := ARRAY[-x, x, x, -x]; ys := ARRAY[-y, -y, y, y];
   FOR i IN 1..4 LOOP
     v := ARRAY[c[1] + e[1] * xs[i] + n[1] * ys[i], c[2] + e[2] * xs[i] + n[2] * ys[i],
                c[3] + e[3] * xs[i] + n[3] * ys[i]];

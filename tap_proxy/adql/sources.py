@@ -46,12 +46,16 @@ def bind_sources(tables: Sequence[ast.TableReference], session: Session, outer: 
     items = [bind_source(table, session, outer) for table in tables]
     members = [member for _, relation in items for member in relation.members]
     seen: set[tuple[str, ...]] = set()
+    tables_seen: set[str] = set()
     for member in members:
         names = tuple(name.lower() for name in member.names)
-        if names in seen:
+        # An alias may not be the name of another table either, whatever its schema (SQL-92 s6.3).
+        if names in seen or names[-1:] in seen or (len(names) == 1 and names[0] in tables_seen):
             problem = f"two tables are called {named_as(member.written)}: give one of them an alias"
             raise AdqlSemanticError(problem, member.written[0].span)
         seen.add(names)
+        if len(names) > 1:
+            tables_seen.add(names[-1])
     return items
 
 
@@ -106,6 +110,9 @@ def _query_member(alias: str, name: ast.Identifier, query: BoundQuery) -> Member
 
 
 def _join(join: ast.Join, session: Session, outer: Scope | None) -> Item:
+    if join.natural and (join.on is not None or join.using):
+        where = join.using[0].span if join.on is None else join.on.span
+        raise AdqlSemanticError("a NATURAL JOIN takes neither ON nor USING", where)
     left, left_relation = bind_source(join.left, session, outer)
     right, right_relation = bind_source(join.right, session, outer)
     # In the condition both sides have a row; only behind the join one of them may be missing.
@@ -139,6 +146,8 @@ def _natural(left: Relation, right: Relation) -> Pairs:
 def _using(join: ast.Join, left: Relation, right: Relation) -> Pairs:
     pairs: Pairs = []
     for name in join.using:
+        if any(name.name.lower() == label.lower() for label, _, _ in pairs):
+            raise AdqlSemanticError(f"the column {name} stands twice in USING", name.span)
         values: list[Bound] = []
         for side, relation in (("left", left), ("right", right)):
             found = relation.find(name)

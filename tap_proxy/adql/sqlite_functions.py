@@ -68,7 +68,7 @@ def _coordinate(text: Any, index: Any) -> SQLValue:
 
 @_strict
 def _box(lon: Any, lat: Any, width: Any, height: Any) -> str | None:
-    if not (0 <= width < 180 and 0 <= height < 180):
+    if not (math.isfinite(lon) and math.isfinite(lat) and 0 <= width < 180 and 0 <= height < 180):
         return None
     part = Part("polygon", box_corners(lon, lat, width, height))
     return "polygon " + " ".join(map(number_text, part.numbers))

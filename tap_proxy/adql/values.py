@@ -14,7 +14,7 @@ from tap_proxy.adql.checks import describe, is_null, require, require_number, re
 from tap_proxy.adql.constants import constant
 from tap_proxy.adql.errors import AdqlSemanticError
 from tap_proxy.adql.geometries import bind_geometry
-from tap_proxy.adql.kinds import Kind, is_integer, kind_of, number, string, wider
+from tap_proxy.adql.kinds import CHARACTERS, Kind, is_integer, kind_of, number, shape_of, string, wider
 from tap_proxy.adql.meanings import common_unit, described_as, statistic, unit_of_chain, unit_to_power
 from tap_proxy.adql.mocs import bind_moc
 from tap_proxy.adql.session import Place
@@ -26,7 +26,8 @@ MAX_CHAIN = 500
 COPIES_BY_RELATION, COPIES_BY_FUNCTION, COPIES_BY_ROUNDING = 8, 4, 2
 
 NULL = Value(None, string())
-_TEXTS = frozenset({Kind.STRING, Kind.TIMESTAMP, Kind.GEOMETRY})
+_TEXTS = frozenset({Kind.STRING, Kind.TIMESTAMP})
+_WRITTEN = frozenset({Kind.STRING, Kind.GEOMETRY})
 
 
 def bind(expression: ast.ValueExpression, place: Place) -> Bound:
@@ -61,8 +62,8 @@ def _bind_composite(expression: ast.ValueExpression, place: Place) -> Bound:
             return _arithmetic(expression, place)
         case ast.Concatenation():
             _check_length(expression)
-            operands = tuple(require_text(bind(operand, place), operand) for operand in expression.operands)
-            return Call("CONCAT", operands, string())
+            operands = (require_text(bind(each, place), each, or_number=True) for each in expression.operands)
+            return Call("CONCAT", tuple(operands), string())
         case ast.FunctionCall():
             return _FUNCTIONS[expression.name](expression, place)
         case ast.GeometryCall():
@@ -115,12 +116,19 @@ def _resolve(reference: ast.ColumnReference, place: Place) -> Bound:
     try:
         return place.scope.resolve(reference)
     except AdqlSemanticError as error:
-        if len(reference.names) == 1 and any(same(name, label) for label in place.result_labels):
-            problem = (
-                f"{name} names a column of the result, which {place.clause} does not know: write what it stands for"
-            )
-            raise AdqlSemanticError(problem, reference.span) from error
-        raise
+        problem = _about_result(name, place) if len(reference.names) == 1 else None
+        if problem is None:
+            raise
+        raise AdqlSemanticError(problem, reference.span) from error
+
+
+def _about_result(name: ast.Identifier, place: Place) -> str | None:
+    """Return what to tell of a name that no table knows and the result does."""
+    if sum(same(name, output.label) for output in place.outputs) > 1:
+        return f"several columns of the result are called {name}"
+    if any(same(name, label) for label in place.result_labels):
+        return f"{name} names a column of the result, which {place.clause} does not know: write what it stands for"
+    return None
 
 
 def _signed(node: ast.Signed, place: Place) -> Bound:
@@ -222,10 +230,15 @@ def _coalesce(node: ast.FunctionCall, place: Place) -> Bound:
 def comparable(left: Field, right: Field) -> bool:
     """Tell whether values of two types may stand in one column."""
     ours, theirs = kind_of(left), kind_of(right)
-    if ours is theirs:
-        return True
     kinds = {ours, theirs}
-    return kinds <= _TEXTS or Kind.OTHER in kinds or kinds == {Kind.NUMBER, Kind.BOOLEAN}
+    if Kind.OTHER in kinds:
+        return True
+    if Kind.GEOMETRY in kinds:
+        # What is written as a string, such as STC-S, may be any geometry; numbers are those of their shape.
+        return kinds <= _WRITTEN and (
+            shape_of(left) == shape_of(right) or {left.datatype, right.datatype} <= CHARACTERS
+        )
+    return ours is theirs or kinds <= _TEXTS or kinds == {Kind.NUMBER, Kind.BOOLEAN}
 
 
 def _in_unit(node: ast.FunctionCall, place: Place) -> Bound:

@@ -34,6 +34,8 @@ CONDITIONS = (
     "1 = CONTAINS(POINT(ra, dec), CIRCLE(1, 1, 179.9))",
     "1 = CONTAINS(POINT(ra, dec), BOX(10, 89, 20, 20))",
     "1 = CONTAINS(POINT(ra, dec), BOX(0, 0, 179, 179))",
+    "1 = CONTAINS(POINT(ra, dec), BOX(0, EXP(mag * 1000), 20, 20))",
+    "1 = CONTAINS(POINT(ra, dec), BOX(-EXP(mag * 1000), 0, 20, 20))",
     "1 = CONTAINS(POINT(ra, dec), POLYGON(0, 60, 120, 60, 240, 60))",
     "1 = CONTAINS(POINT(ra, dec), POLYGON(240, 60, 120, 60, 0, 60))",
     "1 = CONTAINS(POINT(ra, dec), POLYGON(10, 20, 10, 20, 10, 20))",
@@ -211,7 +213,7 @@ _SLOTS = (
     "SELECT COORDSYS(POINT('{text}', 1, 2)), CONTAINS(CIRCLE('{text}', 1, 2, 3), CIRCLE(1, 2, 3)) FROM centres",
     "SELECT ivo_hasword('{text}', name), ivo_nocasematch(name, '{text}'), ivo_hashlist_has('{text}', 'x') FROM sources",
     "SELECT ivo_string_agg(label, '{text}') FROM centres WHERE id < 1",
-    "SELECT AREA('{text}'), CENTROID('{text}') FROM centres WHERE id = 0",
+    "SELECT AREA(t), CENTROID(t) FROM (SELECT '{text}' AS t FROM centres WHERE id = 0) AS q",
 )
 
 

@@ -96,8 +96,6 @@ NOT_READ = (
     "SELECT a FROM b CROSS JOIN c",
     "SELECT a FROM b OUTER JOIN c ON x = y",
     "SELECT a FROM b INNER OUTER JOIN c ON x = y",
-    "SELECT a FROM b NATURAL JOIN c ON x = y",
-    "SELECT a FROM b NATURAL JOIN c USING (x)",
     "SELECT a FROM b JOIN c ON x = y ON y = z",
     "SELECT a FROM b JOIN c USING (b.x)",
     "SELECT a FROM t WHERE a IN ()",
@@ -299,6 +297,18 @@ def test_a_specification_belongs_to_the_last_join_without() -> None:
     assert isinstance(join, ast.Join)
     assert isinstance(join.left, ast.TableName)
     assert isinstance(join.right, ast.Join)
+
+
+def test_joins_that_no_specification_is_left_for_go_without_from_the_left() -> None:
+    select = parse("SELECT * FROM a JOIN b JOIN c JOIN d ON c.x = d.x ON b.x = c.x").expression.body
+    assert isinstance(select, ast.Select)
+    (join,) = select.tables
+    assert isinstance(join, ast.Join)
+    assert isinstance(join.left, ast.Join)
+    assert isinstance(join.right, ast.Join)
+    assert join.left.on is None
+    assert join.right.on is not None
+    assert join.on is not None
 
 
 @pytest.mark.parametrize("depth", [50, 99, 101, 5000])
