@@ -189,11 +189,11 @@ def _spectral(cards: Cards, wcs: WCS) -> tuple[int, Pixels]:
     """Return the wavelengths of the ends of all channels, in metres."""
     place = int(wcs.wcs.spec)
     if place < 0 or place >= len(cards.axes):
-        raise NoSuchAxis("spectral axis")
+        raise NoSuchAxis("a spectral axis")
     axis = wcs.sub([WCSSUB_SPECTRAL])
     kind = axis.wcs.ctype[0][:4]
     if kind not in SPECTRAL_AXES:
-        raise NoSuchAxis("spectral axis")
+        raise NoSuchAxis("a spectral axis")
     values = _edge_values(axis, cards.axes[place])
     rest = axis.wcs.restfrq, axis.wcs.restwav
     with np.errstate(all="ignore"):
@@ -218,7 +218,7 @@ def _temporal(cards: Cards, wcs: WCS) -> tuple[int, Pixels]:
     """Return the times of the ends of all pixels, as MJD in UTC (FITS 4.0 s9)."""
     place = next((n for n, kind in cards.axis_types if kind.partition("-")[0] in ("TIME", *SCALES)), 0) - 1
     if place < 0 or place >= len(cards.axes):
-        raise NoSuchAxis("time axis")
+        raise NoSuchAxis("a time axis")
     axis = wcs.sub([place + 1])
     values = _edge_values(axis, cards.axes[place]) * _days(str(axis.wcs.cunit[0]) or cards.text("TIMEUNIT") or "s")
     mjd = values + _reference(cards)
@@ -235,7 +235,7 @@ def _days(unit: str) -> float:
     try:
         return float(u.Unit(unit).to(u.day))
     except (ValueError, TypeError, u.UnitsError) as error:
-        raise NoSuchAxis(f"time axis in a unit of time ({unit[:20]})") from error
+        raise NoSuchAxis(f"a time axis in a unit of time ({unit[:20]})") from error
 
 
 def _reference(cards: Cards) -> float:
@@ -252,7 +252,7 @@ def _planes(cards: Cards, wcs: WCS, states: tuple[str, ...]) -> tuple[int, Span 
     """Return the range of planes that holds all of the states that there are."""
     place = next((n for n, kind in cards.axis_types if kind == "STOKES"), 0) - 1
     if place < 0 or place >= len(cards.axes):
-        raise NoSuchAxis("polarisation axis")
+        raise NoSuchAxis("a polarisation axis")
     edges = _edge_values(wcs.sub([place + 1]), cards.axes[place])
     codes = np.rint((edges[:-1] + edges[1:]) / 2)
     found = np.flatnonzero(np.isin(codes, [STOKES[state] for state in states]))

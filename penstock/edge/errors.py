@@ -20,13 +20,15 @@ ErrorRenderer = Callable[[web.Request, ServiceError, int], web.Response]
 
 
 def votable_error(request: web.Request, error: ServiceError, status: int) -> web.Response:
-    """Render the error as a VOTable with QUERY_STATUS=ERROR (DALI 1.2 s5.4, TAP 1.1 s3.3), as a page in a browser.
+    """Render the error as a VOTable with QUERY_STATUS=ERROR (DALI 1.2 s5.4, TAP 1.1 s3.3).
 
-    A browser would save the document instead of showing it.
+    Who names JSON in Accept gets problem+json, as from the job list, and a browser a page: it would save a VOTable.
     """
     asked = _asked_form(request)
     if asked in {"html", "text/html"} or (not asked and _is_browser(request)):
         response = page_error(request, error, status)
+    elif not asked and accepts_json(parse_accept(request.headers.get("Accept"))):
+        response = problem_error(request, error, status)
     else:
         document = error_document(error.labelled())
         response = web.Response(body=document, status=status, content_type="application/x-votable+xml", charset="utf-8")

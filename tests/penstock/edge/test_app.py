@@ -149,12 +149,15 @@ async def test_votable_errors_say_query_status_error() -> None:
     [
         ("", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html"),
         ("?RESPONSEFORMAT=html", "*/*", "text/html"),
+        ("", "application/json", "application/problem+json"),
         ("?RESPONSEFORMAT=csv", "text/html,application/xhtml+xml,*/*;q=0.8", "application/x-votable+xml"),
         ("", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "application/x-votable+xml"),
     ],
-    ids=["browser", "HTML is asked for", "CSV is asked for", "Java"],
+    ids=["browser", "HTML is asked for", "front end", "CSV is asked for", "Java"],
 )
-async def test_a_browser_shows_what_it_would_save_as_a_votable(query: str, accept: str, content_type: str) -> None:
+async def test_votable_errors_are_pages_in_browsers_and_problems_for_front_ends(
+    query: str, accept: str, content_type: str
+) -> None:
     async with (
         serving(raising(NotFound("x")), render_error=votable_error) as server,
         server.get(f"/s/{query}", headers={"Accept": accept}) as answer,
