@@ -37,7 +37,7 @@ from uws.ports import JobType
 
 UWS_TYPE = "ivo://ivoa.net/std/UWS#rest-1.1"
 HOST_PLUGIN = "process"
-_HOST_KINDS = {"python-program": "Python programs", "jupyter-notebook": "Jupyter notebooks"}
+_HOST_KINDS = {"python-program": "Python programs"}  # notebooks need a command that only a record can name
 log = structlog.get_logger(__name__)
 
 

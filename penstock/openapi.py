@@ -99,8 +99,13 @@ PROBLEM = Model(
 
 
 def errors(*statuses: int) -> dict[int, Answer]:
-    """Return the answers for errors: a problem for who asks for JSON, a page for people, a text for all others."""
-    content: Content = {"text/plain": None, "application/problem+json": PROBLEM, "text/html": None}
+    """Return the answers for errors: JSON for who asks for it, a page for people; else a text, or a VOTable in TAP."""
+    content: Content = {
+        "text/plain": None,
+        "application/x-votable+xml": None,
+        "application/problem+json": PROBLEM,
+        "text/html": None,
+    }
     headers = {
         401: {"WWW-Authenticate": "How to authenticate; one line for each way"},
         429: {"Retry-After": "Seconds after which to try again"},

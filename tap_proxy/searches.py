@@ -86,8 +86,10 @@ class Search:
             run = Run(now=resources.clock(), base_url=base, time_limit_s=settings.query_time_limit_s)
             return await send_result(request, engine, query, run)
 
-        async def front_page(request: web.Request) -> web.Response:
-            """Say what the service is, to people."""
+        async def front_page(request: web.Request) -> web.StreamResponse:
+            """Say what the service is, to people; who asks with parameters, and forgot ``/query``, is answered."""
+            if request.query_string:
+                return await search(request)
             endpoints = [(f"{base_url(request)}/{path}", what) for path, what in _ENDPOINTS]
             return render_page("landing.html", title=self.title, text=self.text, endpoints=endpoints)
 

@@ -12,6 +12,7 @@ from penstock.auth.principal import Principal
 from penstock.dali.errors import UsageError
 from penstock.dali.params import Part
 from penstock.outbound import FetchError, Outbound
+from penstock.votable.conform import with_room
 from penstock.votable.reader import UploadLimits, read
 from tap_proxy.baskets import BasketTables
 from tap_proxy.core.uploads import Basket, UploadOrder
@@ -68,6 +69,7 @@ class UploadReader:
     def _read(self, name: str, file: IO[bytes]) -> UploadedTable:
         try:
             table = read(file, self._limits)
-            return UploadedTable(name=name, fields=table.fields, batches=tuple(table.batches))
+            batches = tuple(table.batches)
+            return UploadedTable(name=name, fields=with_room(table.fields, batches), batches=batches)
         except UsageError as error:
             raise type(error)(f"UPLOAD {name!r}: {error.message}") from error

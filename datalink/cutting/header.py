@@ -19,6 +19,7 @@ _OF_DATA = re.compile(
 )
 _STALE = ("CHECKSUM", "DATASUM", "ZHECKSUM", "ZDATASUM")
 _DESCRIBING = re.compile(r"(?:CRPIX|CRVAL|CTYPE|CDELT)([0-9]{1,3})([A-Z]?)")
+_KIND = re.compile(r"CTYPE([0-9]{1,3})([A-Z]?)")
 _DISTORTED = {"CPDIS": ("DP", "WCSDVARR"), "D2IMDIS": ("D2IM", "D2IMARR")}
 LOOKUP_TABLES = frozenset(table for _, table in _DISTORTED.values())
 """The names of extensions that hold distortions, not images."""
@@ -76,6 +77,17 @@ def lookup_tables(header: fits.Header) -> set[tuple[str, int]]:
             version = header.get(f"{prefix}{axis}.EXTVER")
             if f"{kind}{axis}" in header and version is not None:
                 wanted.add((table, int(version)))
+    return wanted
+
+
+def coordinate_tables(header: fits.Header) -> set[tuple[str, int]]:
+    """Return name and version of the extensions that hold coordinates by table, ``-TAB`` (WCS paper III s6)."""
+    wanted = set()
+    for key, kind in header.items():
+        axis = _KIND.fullmatch(key)
+        if axis and str(kind).endswith("-TAB"):
+            name, version = header.get(f"PS{axis[1]}_0{axis[2]}", ""), header.get(f"PV{axis[1]}_1{axis[2]}", 1)
+            wanted.add((str(name).upper(), int(version)))
     return wanted
 
 

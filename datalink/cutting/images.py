@@ -19,6 +19,7 @@ from datalink.core.soda import Cut
 from datalink.cutting.axes import Box, NoSuchAxis, box_of
 from datalink.cutting.header import (
     LOOKUP_TABLES,
+    coordinate_tables,
     cut_header,
     lookup_tables,
     move_lookup_table,
@@ -69,7 +70,8 @@ class Piece:
 def plan(opened: fits.HDUList, cut: Cut) -> list[Piece]:
     """Return what is kept of a file, nothing where the cut meets none of its images.
 
-    Images to which a filter does not apply are left out where it applies to others; so are tables.
+    Images to which a filter does not apply are left out where it applies to others; so are tables to which no image
+    refers.
 
     Raises
     ------
@@ -110,18 +112,23 @@ def _cards(hdu: Any) -> Cards:
 
 
 def _lookup_tables(opened: fits.HDUList, pieces: list[Piece]) -> Iterator[Piece]:
-    """Yield the tables of distortions that the images which are kept refer to.
+    """Yield the tables of distortions, and of coordinates, that the images which are kept refer to.
 
-    One that several images share is moved with the first: the standard has no place for two of them.
+    Distortions that several images share are moved with the first: the standard has no place for two of them.
+    Coordinates are looked up by what follows from CRPIX, so that their tables stay as they are.
     """
     boxes: dict[tuple[str, int], Box] = {}
+    stay: set[tuple[str, int]] = set()
     for piece in pieces:
         if piece.box is not None:
             boxes |= {key: piece.box for key in lookup_tables(piece.header) if key not in boxes}
-    for index, hdu in enumerate(opened):
-        box = boxes.get((hdu.name, hdu.ver))
-        if box is not None:
-            yield Piece(index, hdu, move_lookup_table(hdu.header, box), None)
+            stay |= coordinate_tables(piece.header)
+    for index, hdu in enumerate(opened) if boxes or stay else ():
+        key = (hdu.name, hdu.ver)
+        if key in boxes:
+            yield Piece(index, hdu, move_lookup_table(hdu.header, boxes[key]), None)
+        elif key in stay:
+            yield Piece(index, hdu, hdu.header.copy(), None)
 
 
 def write(opened: fits.HDUList, pieces: list[Piece], target: IO[bytes], *, max_bytes: int) -> None:

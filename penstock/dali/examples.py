@@ -15,6 +15,7 @@ from lxml import etree
 VOCABULARY = "http://www.ivoa.net/rdf/examples#"
 MEDIA_TYPE = "application/xhtml+xml"
 _XHTML = "http://www.w3.org/1999/xhtml"
+_STYLE = "body { margin: 1rem; font-family: sans-serif; overflow-wrap: anywhere; } pre { white-space: pre-wrap; }"
 _NAMESPACES: Any = {None: _XHTML}  # the stubs do not know a default namespace
 
 
@@ -52,7 +53,10 @@ class Example:
 def examples_document(title: str, examples: Iterable[Example], *, continuations: Iterable[str] = ()) -> bytes:
     """Write the document; `continuations` are URLs of documents with more examples."""
     html = etree.Element(f"{{{_XHTML}}}html", {"lang": "en"}, nsmap=_NAMESPACES)
-    _add(_add(html, "head"), "title", title)
+    head = _add(html, "head")
+    _add(head, "title", title)
+    _add(head, "meta", name="viewport", content="width=device-width, initial-scale=1")
+    _add(head, "style", _STYLE)
     body = _add(html, "body", vocab=VOCABULARY)
     _add(body, "h1", title)
     for example in examples:

@@ -1,7 +1,8 @@
 """RESPONSEFORMAT: the forms in which a service writes its results, and how callers name them (DALI 1.2 s4.3.3).
 
 A caller names a form by a short name (``csv``) or by a media type (``text/csv;header=present``). A media type that was
-asked for is repeated exactly in Content-Type; a short name gets the form's own media type.
+asked for is repeated exactly in Content-Type; a short name gets the form's own media type, and text its charset,
+without which many clients take it for Latin-1.
 """
 
 from __future__ import annotations
@@ -80,6 +81,11 @@ DATALINK = FormatRow(
 )
 
 
+def _with_charset(form: Format) -> Format:
+    is_text = form.media_type.startswith("text/")
+    return replace(form, media_type=f"{form.media_type};charset=utf-8") if is_text else form
+
+
 class FormatTable:
     """The forms that one service offers; the first row is the default.
 
@@ -106,8 +112,9 @@ class FormatTable:
             self._enter(row)
 
     def _enter(self, row: FormatRow) -> None:
+        spoken = _with_charset(row.format)
         for alias in row.aliases:
-            if self._aliases.setdefault(alias, row.format) != row.format:
+            if self._aliases.setdefault(alias, spoken) != spoken:
                 raise ValueError(f"two formats are called {alias!r}")
         for text in (row.format.media_type, *row.media_types):
             if self._types.setdefault(_canonical(text), row.format) != row.format:

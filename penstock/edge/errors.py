@@ -20,10 +20,20 @@ ErrorRenderer = Callable[[web.Request, ServiceError, int], web.Response]
 
 
 def votable_error(request: web.Request, error: ServiceError, status: int) -> web.Response:
-    """Render the error as a VOTable with QUERY_STATUS=ERROR (DALI 1.2 s5.4, TAP 1.1 s3.3)."""
-    return web.Response(
-        body=error_document(error.labelled()), status=status, content_type="application/x-votable+xml", charset="utf-8"
-    )
+    """Render the error as a VOTable with QUERY_STATUS=ERROR (DALI 1.2 s5.4, TAP 1.1 s3.3).
+
+    Who names JSON in Accept gets problem+json, as from the job list, and a browser a page: it would save a VOTable.
+    """
+    asked = _asked_form(request)
+    if asked in {"html", "text/html"} or (not asked and _is_browser(request)):
+        response = page_error(request, error, status)
+    elif not asked and accepts_json(parse_accept(request.headers.get("Accept"))):
+        response = problem_error(request, error, status)
+    else:
+        document = error_document(error.labelled())
+        response = web.Response(body=document, status=status, content_type="application/x-votable+xml", charset="utf-8")
+    response.headers["Vary"] = NEGOTIATED_BY
+    return response
 
 
 def text_error(request: web.Request, error: ServiceError, status: int) -> web.Response:
@@ -53,18 +63,23 @@ def page_error(request: web.Request, error: ServiceError, status: int) -> web.Re
 
 def negotiated_error(request: web.Request, error: ServiceError, status: int) -> web.Response:
     """Render the error as problem+json for a caller that asks for JSON, as a page in a browser, as text elsewhere."""
-    accept, asked = request.headers.get("Accept"), _asked_form(request)
+    asked = _asked_form(request)
     if asked:
         render = problem_error if asked in {"json", "application/json"} else text_error
-    elif accepts_json(parse_accept(accept)):
+    elif accepts_json(parse_accept(request.headers.get("Accept"))):
         render = problem_error
-    elif negotiate_document(accept, request.headers.get("Sec-Fetch-Dest"), None, atom=False) == "html":
+    elif _is_browser(request):
         render = page_error
     else:
         render = text_error
     response = render(request, error, status)
     response.headers["Vary"] = NEGOTIATED_BY
     return response
+
+
+def _is_browser(request: web.Request) -> bool:
+    accept, destination = request.headers.get("Accept"), request.headers.get("Sec-Fetch-Dest")
+    return negotiate_document(accept, destination, None, atom=False) == "html"
 
 
 def _asked_form(request: web.Request) -> str:

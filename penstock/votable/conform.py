@@ -6,6 +6,7 @@ large strings, decimals. The encoders see none of that: they call `conform` firs
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from penstock.votable.compute import is_null, pc, relisted, unlisted, utf16_leng
 from penstock.votable.datatypes import PRIMITIVES, TEXT_TYPES, arrow_type, shape_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from penstock.votable.model import Field
 
 
@@ -40,6 +43,26 @@ def conform(array: pa.Array[Any], field: Field) -> pa.Array[Any]:
     except (pa.ArrowException, ValueError) as error:
         raise InternalError(f"Column {field.name!r} holds what is not {_kind(field)}: {error}.") from error
     return column
+
+
+def with_room(fields: Sequence[Field], batches: Sequence[pa.RecordBatch]) -> tuple[Field, ...]:
+    """Return the fields, of any length where a text is longer than its arraysize.
+
+    Many who write TABLEDATA count characters, where arraysize counts bytes or 16-bit units (VOTable 1.5 s2.1).
+    """
+    return tuple(
+        field if all(_has_room(field, batch.column(number)) for batch in batches) else replace(field, arraysize="*")
+        for number, field in enumerate(fields)
+    )
+
+
+def _has_room(field: Field, column: pa.Array[Any]) -> bool:
+    if field.datatype in TEXT_TYPES:
+        try:
+            _check_lengths(column, field)
+        except ValueError:
+            return False
+    return True
 
 
 def timestamps_as_text(array: pa.Array[Any]) -> pa.Array[Any]:

@@ -76,7 +76,8 @@ class Scanner:
         try:
             self._parser.Parse(data, final)
         except expat.ExpatError as error:
-            raise fault(error.lineno, f"this is not XML: {expat.ErrorString(error.code)}") from error
+            advice = "" if self._path else "; tables are sent as VOTable, not compressed"
+            raise fault(error.lineno, f"this is not XML: {expat.ErrorString(error.code)}{advice}") from error
         except (ValueError, LookupError) as error:
             raise fault(self.line, f"the encoding cannot be read: {error}") from error
         if self._fed - self._parser.CurrentByteIndex > _MAX_TAG_BYTES:

@@ -31,6 +31,7 @@ _CODES: dict[str, Datatype] = {
     "M": "doubleComplex",
     "X": "boolean",
 }
+_UNSIGNED_LONG = 1 << 63  # TZERO of unsigned 64-bit integers (FITS 4.0 s7.3.2); identifiers, most often, which fit
 
 
 def open_fits(path: Path, hdu: str | None) -> Reading:
@@ -40,10 +41,10 @@ def open_fits(path: Path, hdu: str | None) -> Reading:
         units = fits.open(path, memmap=True, lazy_load_hdus=True)
         unit = _unit(path, units, hdu)
         fields = tuple(_field(unit, number) for number in range(len(unit.columns)))
+        rows = len(unit.data)
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
         raise UsageError(f"{path.name} cannot be read as FITS: {error}.") from error
     seen = [0]
-    rows = len(unit.data)
     title = str(unit.header.get("OBJECT", "") or unit.name or "")
     units.close()
 
@@ -102,33 +103,46 @@ def _scaled(column: Any, stored: Datatype) -> Datatype:
     scale, zero = column.bscale, column.bzero
     if scale in (None, "", 1) and zero in (None, "", 0):
         return stored
-    if scale in (None, "", 1):
-        wider: dict[Datatype, Datatype] = {"unsignedByte": "short", "short": "int", "int": "long", "long": "double"}
-        return wider.get(stored, stored)
-    return "double"
+    if scale not in (None, "", 1):
+        return "double"
+    if stored == "long":
+        return "long" if zero == _UNSIGNED_LONG else "double"
+    wider: dict[Datatype, Datatype] = {"unsignedByte": "short", "short": "int", "int": "long"}
+    return wider.get(stored, stored)
 
 
 def _batch(path: Path, rows: Any, fields: tuple[Field, ...]) -> pa.RecordBatch:
     arrays = []
     for number, field in enumerate(fields):
         try:
-            arrays.append(_array(rows.field(number), field, rows.columns[number].null))
+            arrays.append(_array(rows.field(number), field, _nulls(rows, number)))
         except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
             raise UsageError(f"{path.name}: the column {field.name!r} cannot be read: {error}.") from error
     return pa.RecordBatch.from_arrays(arrays, names=[field.name for field in fields])
 
 
-def _array(values: Any, field: Field, null: Any) -> pa.Array[Any]:
+def _nulls(rows: Any, number: int) -> Any:
+    """Return where a column is null, or None: TNULL is among the stored numbers, before scaling (FITS 4.0 s7.3.2)."""
+    stored, null = np.recarray.field(rows, number), rows.columns[number].null
+    return (stored == null).ravel() if null not in (None, "") and stored.dtype.kind in "iu" else None
+
+
+def _array(values: Any, field: Field, nulls: Any) -> pa.Array[Any]:
     if field.datatype == "unicodeChar":
-        return pa.array([str(one).rstrip(" \0") or None for one in values], pa.string())
+        return pa.array([_text(one) or None for one in values], pa.string())
     kind: Any = arrow_type(field)
     if field.arraysize is not None or PRIMITIVES[field.datatype].parts > 1:
         many: pa.Array[Any] = pa.array([_numbers(one, kind.value_type) for one in values], kind)
         return many
-    native = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("="), copy=False)
-    masked = native == null if null not in (None, "") and native.dtype.kind in "iu" else None
-    array: pa.Array[Any] = pa.array(native, mask=masked).cast(kind)
+    native = np.ascontiguousarray(values).ravel().astype(values.dtype.newbyteorder("="), copy=False)
+    array: pa.Array[Any] = pa.array(native, mask=nulls).cast(kind)
     return array
+
+
+def _text(value: Any) -> str:
+    """Return a text; of an array of texts, one after the other with a blank between."""
+    texts = value.ravel().tolist() if isinstance(value, np.ndarray) else [value]
+    return " ".join(str(text).rstrip(" \0") for text in texts)
 
 
 def _numbers(value: Any, kind: pa.DataType) -> list[Any]:

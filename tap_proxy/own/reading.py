@@ -6,7 +6,7 @@ Units, UCDs and descriptions come along where the format has a place for them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +15,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from penstock.dali.errors import UsageError
+from penstock.votable.conform import timestamps_as_text
+from penstock.votable.datatypes import TEXT_TYPES
 from penstock.votable.model import Datatype, Field
 from penstock.votable.reader import UploadLimits, read
 
@@ -22,6 +24,7 @@ BATCH_ROWS = 50_000
 _SNIFFED_BYTES = 8
 _CSV_BLOCK_BYTES = 8 << 20
 _PARQUET_BUFFER_BYTES = 1 << 20
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")
 _UNBOUNDED = UploadLimits(max_bytes=1 << 62, max_rows=1 << 62)
 
 
@@ -61,6 +64,8 @@ def open_file(path: Path, *, hdu: str | None = None) -> Reading:
         from tap_proxy.own.fits_reading import open_fits  # astropy takes a while to import
 
         return open_fits(path, hdu)
+    if head.startswith(_COMPRESSED):
+        raise UsageError(f"{path.name} is compressed; uncompress it first, with gunzip for example.")
     try:
         if head.startswith(b"PAR1"):
             return _open_parquet(path)
@@ -69,8 +74,14 @@ def open_file(path: Path, *, hdu: str | None = None) -> Reading:
         if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
             return _open_votable(path)
         return _open_csv(path)
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path) from error
     except pa.ArrowException as error:
         raise _wrong(path, error) from error
+
+
+def _not_utf8(path: Path) -> UsageError:
+    return UsageError(f"{path.name} is not UTF-8; convert it first, with iconv -f latin1 -t utf-8 for example.")
 
 
 def _wrong(path: Path, error: Exception) -> UsageError:
@@ -80,7 +91,9 @@ def _wrong(path: Path, error: Exception) -> UsageError:
 def _open_votable(path: Path) -> Reading:
     file, size = path.open("rb"), max(path.stat().st_size, 1)
     table = read(file, _UNBOUNDED)
-    return Reading(fields=table.fields, batches=_closing(table.batches, file), done=lambda: _position(file, size))
+    # Texts of any length: writers who count characters, where arraysize counts bytes or 16-bit units, exist.
+    fields = tuple(replace(field, arraysize="*") if field.datatype in TEXT_TYPES else field for field in table.fields)
+    return Reading(fields=fields, batches=_closing(table.batches, file), done=lambda: _position(file, size))
 
 
 def _position(file: IO[bytes], size: int) -> float:
@@ -138,11 +151,12 @@ def _field(path: Path, found: pa.Field[Any]) -> Field:
     told = {key.decode(): value.decode(errors="replace") for key, value in (found.metadata or {}).items()}
     known = {name: told[name] for name in ("xtype", "unit", "ucd", "utype", "description") if told.get(name)}
     kind = found.type
-    if pa.types.is_temporal(kind) and not pa.types.is_duration(kind):
-        known["xtype"] = "timestamp"
-        return Field(name=found.name, datatype="char", arraysize="*", **known)
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        known["xtype"] = "timestamp"
+    if _is_time(kind):
+        return Field(name=found.name, datatype="char", arraysize="*", **known)
     if _is_text(kind):
         return Field(name=found.name, datatype="unicodeChar", arraysize="*", **known)
     many = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
@@ -151,6 +165,10 @@ def _field(path: Path, found: pa.Field[Any]) -> Field:
     if datatype is None:
         raise UsageError(f"{path.name}: the column {found.name!r} holds {kind}, which VOTable has no type for.")
     return Field(name=found.name, datatype=datatype, arraysize="*" if many else None, **known)
+
+
+def _is_time(kind: pa.DataType) -> bool:
+    return pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_time(kind)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -162,18 +180,13 @@ def _plain(array: pa.Array[Any]) -> pa.Array[Any]:
     if isinstance(array, pa.DictionaryArray):
         array = array.dictionary_decode()
     kind = array.type
-    if pa.types.is_temporal(kind):
-        return pa.array([None if one is None else _instant(one) for one in array.to_pylist()], pa.string())
-    if _is_text(kind):
+    if pa.types.is_timestamp(kind):
+        return timestamps_as_text(array)
+    if _is_text(kind) or _is_time(kind):
         return array.cast(pa.string())
     if pa.types.is_fixed_size_list(kind) or pa.types.is_large_list(kind):
         return array.cast(pa.list_(kind.value_type))
     return array
-
-
-def _instant(value: Any) -> str:
-    text: str = value.isoformat()
-    return text.removesuffix("+00:00")
 
 
 def _open_csv(path: Path) -> Reading:
@@ -197,9 +210,12 @@ def _open_csv(path: Path) -> Reading:
 
 
 def _csv_reader(file: IO[bytes], types: dict[str, pa.DataType]) -> pacsv.CSVStreamingReader:
+    names = file.readline()
+    file.seek(0)
     return pacsv.open_csv(
         file,
         read_options=pacsv.ReadOptions(block_size=_CSV_BLOCK_BYTES),
+        parse_options=pacsv.ParseOptions(delimiter=next((one for one in ",\t;" if one.encode() in names), ",")),
         convert_options=pacsv.ConvertOptions(
             column_types=types, null_values=["", "null", "NULL"], strings_can_be_null=True
         ),
@@ -216,6 +232,8 @@ def _csv_types(path: Path) -> dict[str, pa.DataType]:
         with path.open("rb") as file:
             reader = _csv_reader(file, types)
             known = {one.name: one.type for one in reader.schema}
+            if any(pa.types.is_binary(kind) for kind in known.values()):
+                raise _not_utf8(path)
             try:
                 for _ in reader:
                     pass

@@ -79,6 +79,8 @@ def _converter(kind: pa.DataType) -> Callable[[Any], Any]:
         return _whole
     if pa.types.is_list(kind) and pa.types.is_boolean(kind.value_type):
         return _truths
+    if pa.types.is_list(kind) and pa.types.is_integer(kind.value_type):
+        return _integers
     return _numbers
 
 
@@ -94,9 +96,14 @@ def _numbers(value: Any) -> list[float]:
     return [float(number) for number in value.split()] if isinstance(value, str) else list(value)
 
 
+def _integers(value: Any) -> list[int]:
+    """Read an array of integers, or its text; beyond 2**53 a float would be another number."""
+    return [int(number) for number in value.split()] if isinstance(value, str) else list(value)
+
+
 def _truths(value: Any) -> list[bool | None]:
-    """Read an array of booleans, or its text."""
-    spelt = {"true": True, "false": False}
+    """Read an array of booleans or bits, or its text."""
+    spelt = {"true": True, "false": False, "1": True, "0": False}
     return [spelt.get(word) for word in value.split()] if isinstance(value, str) else list(value)
 
 

@@ -81,6 +81,11 @@ async def test_an_error_is_told_as_the_standard_wants(client: TestClient, wrong:
     assert next(iter(wrong)) in infos["Error"]
 
 
+async def test_the_base_url_answers_who_gives_parameters(client: TestClient) -> None:
+    async with client.get("/scs", params=HERE) as response, client.get("/scs") as page:
+        assert (response.content_type, page.content_type) == ("application/x-votable+xml", "text/html")
+
+
 async def test_pyvo_searches(client: TestClient) -> None:
     url = str(client.make_url("/scs/query"))
     results = await asyncio.to_thread(pyvo.dal.conesearch, url, (50.0, -15.0), 0.6)

@@ -153,6 +153,28 @@ async def test_an_uploaded_table_is_a_table_like_others(
     assert await rows(client, text) == expected
 
 
+@pytest.mark.parametrize(
+    ("datatype", "arraysize", "text"),
+    [
+        ("unicodeChar", "2", "M\U0001d4cf"),
+        ("char", "3", "été"),
+        ("long", "2", "9007199254740993 1"),
+        ("bit", "3", "1 0 1"),
+    ],
+)
+async def test_values_that_many_count_or_write_otherwise_come_back(
+    client: TestClient, datatype: str, arraysize: str, text: str
+) -> None:
+    table = (
+        '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>'
+        f'<FIELD name="v" datatype="{datatype}" arraysize="{arraysize}"/>'
+        f"<DATA><TABLEDATA><TR><TD>{text}</TD></TR></TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+    )
+    body = await ask(client, "SELECT v FROM TAP_UPLOAD.t", ("t", table.encode()))
+    sent, got = (parse_single_table(io.BytesIO(document)) for document in (table.encode(), body))
+    assert np.array_equal(got.array["v"][0], sent.array["v"][0])
+
+
 async def test_several_tables_come_with_one_query(client: TestClient) -> None:
     field = Field(name="id", datatype="int")
     files = (("p", votable((field,), [(1,), (2,)])), ("q", votable((field,), [(2,), (3,)])))

@@ -29,6 +29,7 @@ _LETTERS: dict[Datatype, str] = {
 _WIRES: dict[str, np.dtype[Any]] = {"I": np.dtype(">i2"), "J": np.dtype(">i4"), "K": np.dtype(">i8")}
 _WIDER = {"B": "I", "I": "J", "J": "K"}
 _ALWAYS_FIXED = 64  # bytes: text up to this is never put into the heap
+_FILLED_BYTES = 1 << 20  # how many blanks a column may have: astropy reads text in the heap as arrays of characters
 _NOT_ASCII = r"[^\x20-\x7e]"
 
 
@@ -88,7 +89,8 @@ def column_of(census: Census, *, rows: int, long_heap: bool) -> Column:
     """Decide how a column is written."""
     field, letter = census.field, "A" if census.text else _LETTERS[census.field.datatype]
     shape = shape_of(field.arraysize)
-    long_text = census.text and census.longest > max(_ALWAYS_FIXED, 2 * census.items // max(rows, 1))
+    sparse = census.longest > max(_ALWAYS_FIXED, 2 * census.items // max(rows, 1))
+    long_text = census.text and sparse and census.longest * rows - census.items > _FILLED_BYTES
     if long_text or (not census.text and shape.variable):
         parts = 1 if census.text else PRIMITIVES[field.datatype].parts
         tform = f"1{'Q' if long_heap else 'P'}{letter}({census.longest // parts})"

@@ -170,6 +170,16 @@ def test_distortions_by_lookup_table_come_along(tmp_path: Path) -> None:
         assert not np.allclose(here.wcs_pix2world(*grid, 0), moved, atol=1e-6), "the tables do matter"
 
 
+def test_coordinates_by_table_come_along(tmp_path: Path) -> None:
+    by_table = {"CTYPE3": "WAVE-TAB", "CUNIT3": "m", "CRPIX3": 1.0, "CRVAL3": 1.0, "CD3_3": 1.0}
+    hdu = primary(sky(**by_table, PS3_0="WAVES", PS3_1="COORDS"), (*SIZES, 4))
+    waves = fits.Column("COORDS", "4D", dim="(1,4)", unit="m", array=np.array([[[1e-6], [3e-6], [4e-6], [9e-6]]]))
+    source = tmp_path / "a.fits"
+    fits.HDUList([hdu, fits.BinTableHDU.from_columns([waves], name="WAVES")]).writeto(source)
+    with done(source, cut(PIXELS="31 90 21 70 2 3")) as opened:
+        assert WCS(opened[0].header, opened).all_pix2world([[0, 0, 0], [0, 0, 1]], 0)[:, 2].tolist() == [3e-6, 4e-6]
+
+
 def test_the_header_says_where_it_comes_from(tmp_path: Path) -> None:
     source = written(tmp_path / "a.fits", primary(sky()))
     with done(source, cut(CIRCLE="150 20 0.1")) as opened:

@@ -144,6 +144,27 @@ async def test_votable_errors_say_query_status_error() -> None:
     assert info.text.startswith("UsageError: bad")
 
 
+@pytest.mark.parametrize(
+    ("query", "accept", "content_type"),
+    [
+        ("", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html"),
+        ("?RESPONSEFORMAT=html", "*/*", "text/html"),
+        ("", "application/json", "application/problem+json"),
+        ("?RESPONSEFORMAT=csv", "text/html,application/xhtml+xml,*/*;q=0.8", "application/x-votable+xml"),
+        ("", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "application/x-votable+xml"),
+    ],
+    ids=["browser", "HTML is asked for", "front end", "CSV is asked for", "Java"],
+)
+async def test_votable_errors_are_pages_in_browsers_and_problems_for_front_ends(
+    query: str, accept: str, content_type: str
+) -> None:
+    async with (
+        serving(raising(NotFound("x")), render_error=votable_error) as server,
+        server.get(f"/s/{query}", headers={"Accept": accept}) as answer,
+    ):
+        assert (answer.content_type, answer.headers["Vary"]) == (content_type, "Accept, Sec-Fetch-Dest")
+
+
 async def test_problem_errors_are_rfc_9457() -> None:
     async with (
         serving(raising(Forbidden("not yours")), render_error=problem_error) as server,

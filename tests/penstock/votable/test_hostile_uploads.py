@@ -33,7 +33,7 @@ BROKEN = {
     "nothing": (b"", "no element found"),
     "no xml": (b"ra,dec\n1,2\n", "line 1: this is not XML"),
     "no votable": (b"<html><body/></html>", "html, not VOTABLE"),
-    "gzip": (b"\x1f\x8b\x08\x00", "not XML"),
+    "gzip": (b"\x1f\x8b\x08\x00", "not compressed"),
     "unknown encoding": (b'<?xml version="1.0" encoding="klingon"?><VOTABLE/>', "klingon|encoding"),
     "multi-byte encoding": (b'<?xml version="1.0" encoding="gb18030"?><VOTABLE/>', "encoding"),
     "not utf-8": (table(b"<TD>\xff</TD>".decode("latin-1"), fields=TEXT).replace(b"\xc3\xbf", b"\xff"), "not XML"),

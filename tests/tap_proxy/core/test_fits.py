@@ -120,6 +120,11 @@ def test_one_long_text_does_not_make_all_rows_long() -> None:
     assert ["".join(cell) for cell in hdu.data["t"][:2]] == ["x" * 5_000, "short"]
 
 
+def test_text_that_makes_rows_a_little_longer_is_text_to_astropy() -> None:
+    _, read = column(Field(name="t", datatype="char", arraysize="*"), ["x" * 400, *["short"] * 20])
+    assert list(read[:2]) == ["x" * 400, "short"]
+
+
 def test_text_is_printable_ascii() -> None:
     _, read = column(Field(name="t", datatype="unicodeChar", arraysize="*"), ["Käse\n1", "plain"])
     assert list(read) == ["K?se?1", "plain"]
