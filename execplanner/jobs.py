@@ -85,6 +85,7 @@ EXECUTION_SESSION = JobType(
     title="Session",
     description="Runs a session that was offered and accepted; such jobs are made by the Execution Broker.",
     run=run,
+    light=True,
     parameters=(ParameterSpec(name="SESSION", description="The identifier of the session", required=True),),
     results=(
         ResultSpec(id="stdout", media_types=("text/plain",), description="What the work printed"),

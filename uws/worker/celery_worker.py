@@ -47,17 +47,32 @@ class Attempts:
         self._told = told
         self._admit = admit
         self._ends: dict[Dispatch, asyncio.Event] = {}
+        self._light: set[asyncio.Task[None]] = set()
         self._draining = False
 
     async def run(self, dispatch: Dispatch, token: str) -> None:
-        """Run an attempt to its end; return at once if it runs here already or nothing is started any more."""
-        if self._draining or dispatch in self._ends or self.executor is None:
+        """Run an attempt to its end; return at once if it runs here already or nothing is started any more.
+
+        A light one runs on while others begin: return as soon as there is room for more of them.
+        """
+        executor = self.executor
+        if self._draining or dispatch in self._ends or executor is None:
             return
         if self._admit is not None:
             self._admit(dispatch, token)
         end = self._ends[dispatch] = asyncio.Event()
+        running = asyncio.create_task(self._to_end(executor, dispatch, end))
+        if not dispatch.light:
+            await running
+            return
+        self._light.add(running)
+        running.add_done_callback(self._light.discard)
+        while self._light and not executor.capacity(light=True):
+            await asyncio.wait(self._light, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _to_end(self, executor: Executor, dispatch: Dispatch, end: asyncio.Event) -> None:
         try:
-            await self.executor.start(dispatch)
+            await executor.start(dispatch)
             await end.wait()
         finally:
             del self._ends[dispatch]
@@ -151,11 +166,11 @@ def add_attempts(app: Celery, workshop: Workshop, *, drain_s: float) -> None:
     """
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]
-    def attempt(*, job_id: str, attempt: int, token: str = "") -> None:
+    def attempt(*, job_id: str, attempt: int, token: str = "", light: bool = False) -> None:
         if not is_job_id(job_id):
             _log.warning("message_without_job")
             return
-        workshop.run(Dispatch(job_id=job_id, attempt=int(attempt)), token)
+        workshop.run(Dispatch(job_id=job_id, attempt=int(attempt), light=light), token)
 
     class AttemptPool(TaskPool):  # type: ignore[misc]  # Celery has no types
         """The threads that wait for attempts: a pool, because that begins before messages and ends after."""
