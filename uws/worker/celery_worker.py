@@ -47,7 +47,7 @@ class Attempts:
         self._told = told
         self._admit = admit
         self._ends: dict[Dispatch, asyncio.Event] = {}
-        self._light: set[asyncio.Task[None]] = set()
+        self._freed = asyncio.Event()
         self._draining = False
 
     async def run(self, dispatch: Dispatch, token: str) -> None:
@@ -61,29 +61,26 @@ class Attempts:
         if self._admit is not None:
             self._admit(dispatch, token)
         end = self._ends[dispatch] = asyncio.Event()
-        running = asyncio.create_task(self._to_end(executor, dispatch, end))
-        if not dispatch.light:
-            await running
-            return
-        self._light.add(running)
-        running.add_done_callback(self._light.discard)
-        while self._light and not executor.capacity(light=True):
-            await asyncio.wait(self._light, return_when=asyncio.FIRST_COMPLETED)
-
-    async def _to_end(self, executor: Executor, dispatch: Dispatch, end: asyncio.Event) -> None:
         try:
             await executor.start(dispatch)
+        except BaseException:
+            self._ends.pop(dispatch, None)
+            raise
+        if not dispatch.light:
             await end.wait()
-        finally:
-            del self._ends[dispatch]
+            return
+        while not executor.capacity(light=True):
+            self._freed.clear()
+            await self._freed.wait()
 
     async def ended(self, dispatch: Dispatch, why: EndOfAttempt) -> None:
         """Hear from the executor that it no longer runs an attempt."""
         try:
             await self._told(dispatch, why)
         finally:
-            if (end := self._ends.get(dispatch)) is not None:
+            if (end := self._ends.pop(dispatch, None)) is not None:
                 end.set()
+            self._freed.set()
 
     async def drain(self, until: Callable[[], bool]) -> None:
         """Start nothing more, and return when nothing runs any more or the time is over."""
