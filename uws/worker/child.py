@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from uws.ports import Dispatch
-from uws.worker.processes import children
+from uws.worker.processes import children, reap_adopted
 
 RunAttempt = Callable[[Dispatch], Coroutine[Any, Any, None]]
 OpenRun = Callable[[], AbstractAsyncContextManager[RunAttempt]]
@@ -133,6 +133,7 @@ async def _together(open_run: OpenRun, link: socket.socket) -> None:
 
     def tell(dispatch: Dispatch, done: asyncio.Task[None]) -> None:
         del running[dispatch]
+        reap_adopted()
         if not writer.is_closing():
             writer.write(answer(dispatch, _status(done)))
 

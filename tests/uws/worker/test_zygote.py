@@ -20,6 +20,7 @@ import pytest
 from tests.support.systems import ROOT
 from uws.ports import Dispatch
 from uws.worker.child import OpenRun, RunAttempt
+from uws.worker.processes import children
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/fd").exists(), reason="processes are used once where there is no /proc"
@@ -75,6 +76,7 @@ DEEDS: dict[str, Callable[[], object]] = {
     "fail": _fail,
     "die": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "hang": _hang,
+    "orphan": lambda: subprocess.run(["setsid", "--fork", "true"], check=True),
 }
 
 
@@ -196,6 +198,15 @@ def test_light_attempts_share_a_process_and_each_is_stopped_alone(tmp_path: Path
         assert status
         assert {failing, running.process_of("wait1"), running.process_of("wait2")} == {shared}
         assert running.run("clean2")[1] != shared
+
+
+def test_dead_processes_that_light_attempts_have_left_are_buried(tmp_path: Path) -> None:
+    with zygote(tmp_path) as running:
+        _, shared = running.run("orphan1", light=True)
+        number = 0
+        while children(shared):
+            number += 1
+            assert running.run(f"clean{number}", light=True)[1] == shared
 
 
 def test_a_light_attempt_that_does_not_stop_is_killed_with_its_process(tmp_path: Path) -> None:
