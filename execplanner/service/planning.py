@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -25,7 +25,7 @@ from execplanner.core.locality import Transfer, site_names
 from execplanner.core.messages import Message, Urn, items, reason, warning
 from execplanner.core.offers import METRIC_TYPE, RELEASING_S, at_facility, metrics_of, offered_document
 from execplanner.core.request import COST_TYPE, GIB, Amounts, Ask
-from execplanner.core.slots import FOREVER, NOTHING, Room, Rows, Wanted, earliest_start, is_open, peak, within
+from execplanner.core.slots import FOREVER, NOTHING, Room, Rows, Wanted, earliest_start, is_open, peak, vector, within
 from execplanner.core.stages import quote
 from execplanner.core.times import to_ms
 from execplanner.keeping import Keeper, Offer, Reservation, Session
@@ -234,7 +234,7 @@ class Planner:
             if self._is_soon(ask):
                 self._hints.note(one.number, (FOREVER if start is None else start - one.wanted.earliest) / 1000)
             if start is not None:
-                found.append(_Slot(candidate=one, start=start, used=peak(rows, start, start + one.wanted.length)))
+                found += _choices(one, ask, rows, start)
             else:
                 text = "There is no room in the time that was asked for."
                 messages.append(_at(one.facility, reason(Urn.RESOURCE_LIMIT, text, "/schedule/requested/start")))
@@ -344,6 +344,20 @@ def _open(candidates: Sequence[_Candidate], ask: Ask, totals: Mapping[str, Amoun
         if within(used, _limited(ask, one), one.room) and is_open(one.room, start, start + one.wanted.length):
             found.append(_Slot(candidate=one, start=start, used=used))
     return found
+
+
+def _choices(one: _Candidate, ask: Ask, rows: Rows, start: int) -> list[_Slot]:
+    """Return the slot at a start, and one that has all that is wished but later, where there is less at first."""
+    length = one.wanted.length
+    first = _Slot(candidate=one, start=start, used=peak(rows, start, start + length))
+    had, wish = _generous(ask, first), _limited(ask, one)
+    if had == wish:
+        return [first]
+    held = np.vstack([rows, np.array([[start, start + length, *vector(had)]], dtype=np.int64)])
+    later = earliest_start(held, one.room, replace(one.wanted, amounts=wish))
+    if later is None:
+        return [first]
+    return [first, _Slot(candidate=one, start=later, used=peak(held, later, later + length))]
 
 
 def _limited(ask: Ask, one: _Candidate) -> Amounts:

@@ -127,6 +127,20 @@ async def test_an_offer_expires_for_everybody_who_looks(site: Site) -> None:
     assert (await site.ask(request_for(compute=compute(8))))["result"] == "YES"
 
 
+async def test_less_at_once_and_all_later_are_both_offered(site: Site) -> None:
+    [held] = (await site.ask(request_for(compute=compute(6))))["offers"]
+    wide = request_for(compute=compute({"min": 1, "max": 8}))
+    [only] = (await site.ask(wide, path="/requests?MAXOFFERS=1"))["offers"]
+    assert only["compute"]["cores"]["min"] == 2
+    await site.set_phase(only["meta"]["uuid"], "REJECTED")
+    soon, later = (await site.ask(wide))["offers"]
+    assert [one["compute"]["cores"]["min"] for one in (soon, later)] == [2, 8]
+    assert begin(soon) < begin(held) + timedelta(minutes=1)
+    assert begin(later) >= begin(soon) + timedelta(hours=1)
+    assert (await site.set_phase(later["meta"]["uuid"], "ACCEPTED"))[1]["phase"] in ("ACCEPTED", "WAITING")
+    assert (await site.json("GET", f"/sessions/{soon['meta']['uuid']}"))[1]["phase"] == "REJECTED"
+
+
 async def test_what_is_not_kept_any_more_is_gone_and_what_never_was_is_not_found(site: Site) -> None:
     document = await site.ask()
     offerset, session = document["meta"]["uuid"], document["offers"][0]["meta"]["uuid"]
