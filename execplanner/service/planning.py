@@ -272,7 +272,7 @@ class Planner:
             facility=one.facility.id,
             owner=caller.subject,
             created=now,
-            prepares=max(now, slot.start - round(one.prepare_s * 1000)),
+            prepares=min(slot.start, max(now, slot.start - round(one.prepare_s * 1000))),
             begins=slot.start,
             ends=ends,
             document=offered_document(ask, amounts, costs, metrics),

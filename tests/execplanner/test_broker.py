@@ -55,6 +55,7 @@ async def test_an_offer_says_when_where_and_how_much(site: Site) -> None:
     assert offer["compute"]["cores"] == {"min": 8, "max": 8}
     assert offer["compute"]["memory"] == {"min": 6, "max": 6}
     assert offer["schedule"]["available"]["duration"] == "PT1H"
+    assert offer["schedule"]["preparing"]["start"] <= offer["schedule"]["available"]["start"]
     assert offer["meta"]["messages"][0]["values"]["facility"] == "ivo://penstock.example/one"
     [capped] = [one for one in document["meta"]["messages"] if one["level"] == "WARN"]
     assert (capped["kind"], capped["values"]["limit"]) == ("urn:resource-limit", "8")
