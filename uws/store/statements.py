@@ -148,7 +148,7 @@ def _take(t: Tables, light: frozenset[str]) -> sa.ClauseElement:
     box, job = t.outbox, t.job.c
     is_light = box.c.job_id.in_(sa.select(job.id).where(_either(job.type, light), job.phase == Phase.QUEUED.value))
 
-    def oldest(which: sa.ColumnElement[bool], limit: str) -> sa.ColumnElement[bool]:
+    def oldest(which: sa.ColumnElement[bool], limit: str) -> sa.Select[Any]:
         waiting = (
             sa.select(box.c.id)
             .where(box.c.kind == "RUN", sa.or_(box.c.taken.is_(None), box.c.taken < _given("stale")), which)
@@ -156,9 +156,10 @@ def _take(t: Tables, light: frozenset[str]) -> sa.ClauseElement:
             .limit(sa.bindparam(limit, type_=sa.Integer))
             .with_for_update(skip_locked=True)
         )
-        return box.c.id.in_(waiting.scalar_subquery())
+        return sa.select(waiting.subquery().c.id)  # what locks its rows cannot be a part of a union itself
 
-    taken = sa.update(box).where(sa.or_(oldest(~is_light, "limit"), oldest(is_light, "light_limit")))
+    both = sa.union_all(oldest(~is_light, "limit"), oldest(is_light, "light_limit"))
+    taken = sa.update(box).where(box.c.id.in_(both.scalar_subquery()))
     return taken.values(taken=sa.bindparam("now")).returning(
         box.c.id, box.c.job_id, box.c.attempt, is_light.label("light")
     )

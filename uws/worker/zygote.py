@@ -155,7 +155,8 @@ class Zygote:
                 del child.attempts[dispatch]
                 self._answer_ended(dispatch, status)
         if child.light and not child.attempts and child.ran >= self._attempts:
-            child.link.shutdown(socket.SHUT_WR)  # it ends when it has read to the end
+            with suppress(OSError):  # it is dead already
+                child.link.shutdown(socket.SHUT_WR)  # it ends when it has read to the end
 
     def _obey(self, command: dict[str, Any]) -> None:
         match command:
