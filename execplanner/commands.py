@@ -31,7 +31,10 @@ _ACCEPT = '{"kind": "uri:enum-value-update", "path": "/phase", "value": "ACCEPTE
 @plan_app.callback(invoke_without_command=True)
 def plan_command(  # noqa: PLR0913  # options of a command
     source: Annotated[
-        str, typer.Argument(help="codemeta.json (a file or a URL), the URL of a notebook (.ipynb), or a git repository")
+        str,
+        typer.Argument(
+            help="codemeta.json (a file or a URL), the URL of a notebook (.ipynb) or program (.py), or a git repository"
+        ),
     ],
     cores: Annotated[int | None, typer.Option(min=1, help="Cores at least")] = None,
     memory: Annotated[str | None, typer.Option(help="Memory at least: 8G, 512Mi")] = None,
@@ -48,7 +51,7 @@ def plan_command(  # noqa: PLR0913  # options of a command
     token_file: Annotated[Path | None, typer.Option(help="A file with a bearer token for the broker")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON for programs, in place of YAML and tables")] = False,
 ) -> None:
-    """Turn a notebook, a repository or a codemeta.json into an execution request, and ask a broker where it can run.
+    """Turn a notebook, program, repository or codemeta.json into an execution request, and ask a broker for offers.
 
     Prints the request. With --send prints the broker's offers; the exit status is 1 if there are none.
     """
@@ -75,8 +78,8 @@ def plan_command(  # noqa: PLR0913  # options of a command
 def _planned(source: str, wishes: Wishes) -> Plan:
     path = Path(source)
     if path.is_file():
-        if path.suffix == ".ipynb":
-            raise UsageError(f"{source} is on this machine only: give the URL of the notebook.")
+        if path.suffix in (".ipynb", ".py"):
+            raise UsageError(f"{source} is on this machine only: give a URL from which it can be fetched.")
         return plan_codemeta(_object(path.read_bytes(), source), wishes)
     if source.partition("?")[0].endswith(".json"):
         return plan_codemeta(_object(asyncio.run(_fetched(source)), source), wishes)

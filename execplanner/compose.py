@@ -51,6 +51,7 @@ def limits_of(settings: Settings) -> Limits:
     )
     return Limits(
         defaults=defaults,
+        keep_s=section.keep_offers_d * 86_400,
         most_open=section.max_open_offers or None,
         most_open_anonymous=section.max_open_offers_anonymous or None,
         retry_after_s=round(section.offer_valid_s),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -37,7 +38,8 @@ from uws.ports import JobType
 
 UWS_TYPE = "ivo://ivoa.net/std/UWS#rest-1.1"
 HOST_PLUGIN = "process"
-_HOST_KINDS = {"python-program": "Python programs"}  # notebooks need a command that only a record can name
+_HOST_KINDS = {"python-program": "Python programs", "jupyter-notebook": "Jupyter notebooks"}
+JUPYTER = Path(sys.prefix) / "bin" / "jupyter-execute"
 log = structlog.get_logger(__name__)
 
 
@@ -286,8 +288,11 @@ def this_host(
     *,
     max_duration_s: int | None,
     plugins: Sequence[str] = (),
+    jupyter: Path = JUPYTER,
 ) -> Facility:
     """Return the record of the process's own host, which runs jobs of the types that are installed, and sessions.
+
+    Sessions are of Python programs, and of notebooks where Jupyter is installed beside Penstock.
 
     Parameters
     ----------
@@ -301,9 +306,12 @@ def this_host(
         How long a job may run, None without limit.
     plugins
         The executors that are installed.
+    jupyter
+        The command that runs notebooks, if there is one.
     """
-    runs = HOST_PLUGIN in plugins
-    sessions = {name: Kind(title=title, executor=HOST_PLUGIN) for name, title in _HOST_KINDS.items()} if runs else {}
+    runs, options = HOST_PLUGIN in plugins, _notebook_options(jupyter)
+    known = {name: title for name, title in _HOST_KINDS.items() if options or name != "jupyter-notebook"}
+    sessions = {name: Kind(title=title, executor=HOST_PLUGIN) for name, title in known.items()} if runs else {}
     # An executor that no facility has: job types are handed over to UWS, not made sessions of.
     jobs = {name: Kind(title=job_type.title, executor="uws") for name, job_type in sorted(job_types.items())}
     return Facility(
@@ -311,9 +319,16 @@ def this_host(
         title=f"The host of {authority}",
         interfaces=(Access(servicetype=UWS_TYPE, endpoint=jobs_url),),
         kinds=jobs | sessions,
-        executors={HOST_PLUGIN: ExecutorChoice(plugin=HOST_PLUGIN)} if runs else {},
+        executors={HOST_PLUGIN: ExecutorChoice(plugin=HOST_PLUGIN, options=options)} if runs else {},
         capacity=Capacity(cores=os.cpu_count(), memory_bytes=_memory_bytes(), duration_s=max_duration_s),
     )
+
+
+def _notebook_options(jupyter: Path) -> dict[str, Any]:
+    """Return the options by which the executor of this host runs notebooks, none where Jupyter is not installed."""
+    if not jupyter.exists():
+        return {}
+    return {"jupyter_execute": str(jupyter), "read_only": sorted({sys.prefix, sys.base_prefix} - {"/usr"})}
 
 
 def _memory_bytes() -> int | None:

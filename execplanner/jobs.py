@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from execplanner.compose import facility_book, installed_executors, rules_of
@@ -19,7 +20,7 @@ from execplanner.settings import ExecPlannerSettings
 from execplanner.store import SqlKeeper
 from penstock.dali.errors import ServiceUnavailable
 from penstock.outbound import Outbound
-from penstock.service import Resources
+from penstock.service import Resources, Shared
 from penstock.settings import Settings, SettingsError
 from uws.ports import JobContext, JobType, ParameterSpec, ResultSpec
 
@@ -38,7 +39,7 @@ async def run_with(context: JobContext, find: FindOpener) -> None:
     session = await _session(context, keeper)
     if session.phase not in LIVE:
         return
-    facility = await _facility(resources, keeper, session)
+    facility = await _facility(resources, session)
     choice = facility.executor_for(read_kind(session.document["executable"]["kind"], "executable"))
     if choice is None:
         raise ServiceUnavailable(f"{facility.title} does not run such sessions any more.")
@@ -61,10 +62,19 @@ async def _session(context: JobContext, keeper: Keeper) -> Session:
     return require_own_job(found, context.job_id, job_id(session_id) if known else "")
 
 
-async def _facility(resources: Resources, keeper: Keeper, session: Session) -> Facility:
-    book: FacilityBook = facility_book(resources, keeper, {}, installed_executors())
+async def _open_book(resources: Resources) -> tuple[FacilityBook, asyncio.Lock]:
+    return facility_book(resources, SqlKeeper(resources.db), {}, installed_executors()), asyncio.Lock()
+
+
+_BOOK = Shared("execplanner.facilities_of_sessions", _open_book)
+"""The facilities of the sessions of a process, with a lock, so that they are read once for all who begin together."""
+
+
+async def _facility(resources: Resources, session: Session) -> Facility:
+    book, reading = await resources.shared(_BOOK)
     try:
-        await book.read()
+        async with reading:
+            await book.read()
     except SettingsError as error:
         raise ServiceUnavailable("The records of the facilities cannot be read.") from error
     table = book.table()
@@ -85,6 +95,7 @@ EXECUTION_SESSION = JobType(
     title="Session",
     description="Runs a session that was offered and accepted; such jobs are made by the Execution Broker.",
     run=run,
+    light=True,
     parameters=(ParameterSpec(name="SESSION", description="The identifier of the session", required=True),),
     results=(
         ResultSpec(id="stdout", media_types=("text/plain",), description="What the work printed"),

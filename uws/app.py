@@ -83,7 +83,8 @@ async def open_jobs(
     settings, policy, stack = resources.settings, policy_of(resources), resources.stack
     known = installed_job_types() if job_types is None else job_types
     require_types(policy, known)
-    changes, hub = await open_changes(resources.db, settings, clock=resources.clock, stack=stack)
+    light = frozenset(name for name, job_type in known.items() if job_type.light)
+    changes, hub = await open_changes(resources.db, settings, clock=resources.clock, stack=stack, light=light)
     reports, results = Reports(changes, policy), results_of(settings)
 
     async def ended(dispatch: Dispatch, why: EndOfAttempt) -> None:

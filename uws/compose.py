@@ -51,11 +51,16 @@ def policy_of(resources: Resources) -> Policy:
     )
 
 
-async def open_changes(db: Database, settings: Settings, *, clock: Clock, stack: AsyncExitStack) -> tuple[Changes, Hub]:
-    """Open the store and the news of a process; closed with `stack`."""
+async def open_changes(
+    db: Database, settings: Settings, *, clock: Clock, stack: AsyncExitStack, light: frozenset[str] = frozenset()
+) -> tuple[Changes, Hub]:
+    """Open the store and the news of a process; closed with `stack`.
+
+    `light` are the names of light job types, for a process that hands attempts out.
+    """
     hub = await open_hub(db, notify_directory(settings), stack)
     time = await stack.enter_async_context(database_clock(db, clock))
-    return Changes(SqlStore(db), hub, time), hub
+    return Changes(SqlStore(db, light), hub, time), hub
 
 
 def require_types(policy: Policy, job_types: Container[str]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -100,7 +100,10 @@ class JobContext(Protocol):
     parameters: Parameters
 
     async def resources(self) -> Resources:
-        """Return what services share, database and lake among it; opened by the first call, closed after the job."""
+        """Return what services share, database and lake among it; opened by the first call, closed after the job.
+
+        Light jobs that run in one process have them in common.
+        """
         ...
 
     async def progress(self, fraction: float | None = None, message: str | None = None) -> None:
@@ -119,6 +122,9 @@ class JobType:
     `run` raises a `ServiceError` to fail with a message for the owner: `ServiceUnavailable` makes the error transient.
     With `validate_at_creation` False parameters are checked when the job runs, as TAP demands (TAP 1.1 s2.7).
     `prepare` does once in a process what every job of the type would have to do; it opens nothing.
+    A `light` job only waits for something that is done elsewhere: many run in one process, as tasks of its event loop,
+    and there is a limit of their own. It is stopped by cancelling its task, and may begin anew when another one takes
+    the process along.
     `roles` are groups, of which a caller needs one to create a job; everybody may where there are none. `docs` is the
     URL of a page for people.
     """
@@ -132,6 +138,7 @@ class JobType:
     results: tuple[ResultSpec, ...] = ()
     validate_at_creation: bool = True
     prepare: Callable[[], object] | None = None
+    light: bool = False
     limits: Limits = Limits()
     roles: frozenset[str] = frozenset()
     docs: str | None = None
@@ -152,10 +159,11 @@ class JobQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
-    """An attempt that waits for an executor."""
+    """An attempt that waits for an executor; `light` tells that its job type is."""
 
     job_id: str
     attempt: int
+    light: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,8 +278,11 @@ class JobStore(Protocol):
         """
         ...
 
-    async def take(self, limit: int, *, now: datetime, stale: datetime) -> Sequence[Dispatch]:
-        """Return attempts to start that nobody has taken since `stale`, oldest first, and mark them as taken."""
+    async def take(self, limit: int, *, light: int = 0, now: datetime, stale: datetime) -> Sequence[Dispatch]:
+        """Return attempts to start that nobody has taken since `stale`, oldest first, and mark them as taken.
+
+        At most `limit`, and as many as `light` says of light ones besides.
+        """
         ...
 
     async def offered(self) -> int:
@@ -468,8 +479,8 @@ AttemptEnded = Callable[[Dispatch, EndOfAttempt], Awaitable[None]]
 class Executor(Protocol):
     """Runs attempts somewhere."""
 
-    def capacity(self) -> int:
-        """Return how many more attempts it takes now."""
+    def capacity(self, *, light: bool = False) -> int:
+        """Return how many more attempts it takes now, light ones or others."""
         ...
 
     async def waiting(self) -> int:

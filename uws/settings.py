@@ -55,8 +55,14 @@ class UwsSettings(Section):
     max_running: int | None = Field(
         None, ge=1, description="Jobs run at once by the local executor; unset: one per core"
     )
+    max_light: int = Field(
+        200, ge=1, description="Light jobs, such as sessions, which only wait for others, at once, besides"
+    )
     jobs_per_process: int = Field(
-        25, ge=1, description="Jobs that one process of the local executor runs, one after the other; 1: a new one each"
+        25,
+        ge=1,
+        description="Jobs that one process of the local executor runs, one after the other, light ones together; "
+        "1: a new one each",
     )
     max_attempts: int = Field(3, ge=1, description="How often a job is started when its worker vanishes")
     lease_s: float = Field(60.0, gt=0, description="How long a worker may be silent before it counts as vanished")

@@ -1,14 +1,14 @@
-"""The composition root of a process that runs one attempt."""
+"""The composition root of a process that runs attempts."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from penstock.context import complete_settings_type
 from penstock.host import open_resources
@@ -19,13 +19,14 @@ from uws.compose import results_of
 from uws.job_types import installed_job_types
 from uws.ports import Dispatch, JobReports, JobType
 from uws.settings import UwsSettings
+from uws.worker.child import OpenRun, RunAttempt
 from uws.worker.context import OpenResources
 from uws.worker.reporting import RemoteReports
 from uws.worker.runtime import Worker, run_attempt
 
 
-def preload(payload: str, desk: str) -> Callable[[Dispatch], Coroutine[Any, Any, None]]:
-    """Import what jobs need and return what runs one.
+def preload(payload: str, desk: str) -> OpenRun:
+    """Import what jobs need and return what runs them.
 
     Parameters
     ----------
@@ -40,16 +41,35 @@ def preload(payload: str, desk: str) -> Callable[[Dispatch], Coroutine[Any, Any,
     for job_type in job_types.values():
         if job_type.prepare is not None:
             job_type.prepare()
+    return opens_run(settings, reports, job_types, lambda: open_resources(settings, migrate=False))
 
-    async def run(dispatch: Dispatch) -> None:
+
+def opens_run(
+    settings: Settings,
+    reports: JobReports,
+    job_types: Mapping[str, JobType],
+    open_all: Callable[[], AbstractAsyncContextManager[Resources]],
+) -> OpenRun:
+    """Return what runs attempts: those of one block share resources, which `open_all` opens when one needs them."""
+
+    @asynccontextmanager
+    async def open_run() -> AsyncIterator[RunAttempt]:
         async with AsyncExitStack() as stack:
+            resources: list[Resources] = []
+            opening = asyncio.Lock()
 
             async def opened() -> Resources:
-                return await stack.enter_async_context(open_resources(settings, migrate=False))
+                async with opening:
+                    if not resources:
+                        resources.append(await stack.enter_async_context(open_all()))
+                return resources[0]
 
-            await run_attempt(dispatch, make_worker(settings, reports, job_types, opened))
+            async def run(dispatch: Dispatch) -> None:
+                await run_attempt(dispatch, make_worker(settings, reports, job_types, opened))
 
-    return run
+            yield run
+
+    return open_run
 
 
 def make_worker(

@@ -21,6 +21,11 @@ def new_id(now_ms: int, random: bytes) -> str:
     return str(UUID(int=number))
 
 
+def made_at(text: str) -> int | None:
+    """Return the milliseconds at which an identifier was made, None of a text that cannot be one of ours."""
+    return int(text[:8] + text[9:13], 16) if is_id(text) and text[14] == "7" else None
+
+
 def is_id(text: str) -> bool:
     """Tell whether a text can be an identifier."""
     return _TEXT.fullmatch(text) is not None

@@ -27,6 +27,8 @@ _COUNT = re.compile(
     r"(?:>=\s*)?(\d{1,6})(?:\s*(?:x\s*)?(?:cpus?|cores?|processors?|threads?)\b.*)?", re.ASCII | re.IGNORECASE
 )
 _IMAGE_SCHEMES = ("docker://", "oci://")
+_FILES = {".ipynb": "jupyter-notebook", ".py": "python-program"}
+"""The kinds of single files, by the end of their names."""
 _SINGULARITY_SCHEMES = ("library://", "shub://", "oras://")
 
 
@@ -64,12 +66,12 @@ class _Found:
 
 
 def plan_location(location: str, wishes: Wishes) -> Plan:
-    """Turn the URL of a notebook or of a git repository into a request.
+    """Turn the URL of a notebook, of a Python program or of a git repository into a request.
 
     Raises
     ------
     UsageError
-        It is neither, or a wish is malformed.
+        It is none of them, or a wish is malformed.
     """
     return _plan(_Found(executable=executable_at(location), name=_last_name(location)), wishes)
 
@@ -100,7 +102,7 @@ def executable_at(location: str) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        It is neither a notebook nor an image nor a repository.
+        It is neither a notebook nor a program, an image or a repository.
     """
     if location.startswith(_IMAGE_SCHEMES):
         return {"kind": write_kind("executable", "docker-container"), "image": _image(location.partition("://")[2])}
@@ -123,27 +125,29 @@ def _at_url(parts: SplitResult) -> dict[str, Any]:
     marks = [number for number, part in enumerate(segments) if part in ("blob", "tree", "raw") and number >= 2]
     if host in _HOSTS and marks:
         return _in_repository(scheme, host, segments, marks[0])
-    if path.endswith(".ipynb"):
-        return _notebook(parts._replace(fragment="").geturl())
+    if path.endswith(tuple(_FILES)):
+        return _file(parts._replace(fragment="").geturl(), path)
     if (host in _HOSTS or path.endswith(".git")) and len(segments) >= 2:
         return _repository(f"{scheme}://{host}{path.rstrip('/')}", provider=_HOSTS.get(host, "git"))
-    raise UsageError(f"{scheme}://{host}{path[:200]} is no notebook (.ipynb) and no repository (.git) that is known.")
+    raise UsageError(
+        f"{scheme}://{host}{path[:200]} is no notebook (.ipynb), no Python program (.py) and no repository (.git)."
+    )
 
 
 def _in_repository(scheme: str, host: str, segments: list[str], mark: int) -> dict[str, Any]:
-    """Return a notebook, or a repository at a branch, from the page that shows it."""
+    """Return a notebook or program, or a repository at a branch, from the page that shows it."""
     project = [part for part in segments[:mark] if part != "-"]
     ref, rest = (segments[mark + 1 : mark + 2] or ["HEAD"])[0], segments[mark + 2 :]
     quoted = quote("/".join([ref, *rest]))
-    if rest and rest[-1].endswith(".ipynb"):
+    if rest and rest[-1].endswith(tuple(_FILES)):
         if host == "github.com":
-            return _notebook(f"https://raw.githubusercontent.com/{quote('/'.join(project))}/{quoted}")
-        return _notebook(f"{scheme}://{host}/{quote('/'.join(project))}/-/raw/{quoted}")
+            return _file(f"https://raw.githubusercontent.com/{quote('/'.join(project))}/{quoted}", rest[-1])
+        return _file(f"{scheme}://{host}/{quote('/'.join(project))}/-/raw/{quoted}", rest[-1])
     return _repository(f"{scheme}://{host}/{'/'.join(project)}", provider=_HOSTS[host], ref=ref)
 
 
-def _notebook(location: str) -> dict[str, Any]:
-    return {"kind": write_kind("executable", "jupyter-notebook"), "location": location}
+def _file(location: str, name: str) -> dict[str, Any]:
+    return {"kind": write_kind("executable", _FILES[PurePosixPath(name).suffix]), "location": location}
 
 
 def _repository(location: str, *, provider: str, ref: str | None = None) -> dict[str, Any]:

@@ -44,9 +44,13 @@ class DiracExecutor(RemoteExecutor[DiracOptions]):
     reads = DiracOptions
     health = "/.well-known/dirac-metadata"
 
-    async def find(self, work: Work) -> Remote | None:
+    def meant(self, work: Work) -> Remote:
+        """Return the name of the job."""
+        return {"name": name_of(work)}
+
+    async def find(self, meant: Remote) -> Remote | None:
         """Look the job up by its name."""
-        found = await self._search("JobName", name_of(work))
+        found = await self._search("JobName", meant["name"])
         return {"id": found[0]["JobID"]} if found else None
 
     async def submit(self, work: Work) -> Remote:

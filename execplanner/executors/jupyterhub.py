@@ -82,16 +82,23 @@ class JupyterHubExecutor(RemoteExecutor[JupyterHubOptions]):
         """Return the user and the name of the session's server."""
         return {"user": self._user(work), "name": _name(work), "notebook": _notebook(work)}
 
+    async def find(self, meant: Remote) -> Remote | None:
+        """Look whether the server runs."""
+        return None if await self._model(meant) is None else meant
+
     async def submit(self, work: Work) -> Remote:
-        """Start the server, unless it was started before."""
-        server = {**self.meant(work), "source": str(await fetch(work, self.options))}
-        if await self._model(server) is None:
-            try:
-                await self.api.call("POST", _path(server), json={**self.options.user_options, "penstock": _asked(work)})
-            except UsageError:
-                if await self._model(server) is None:  # else another process was quicker
-                    raise
+        """Start the server."""
+        server = self.meant(work)
+        try:
+            await self.api.call("POST", _path(server), json={**self.options.user_options, "penstock": _asked(work)})
+        except UsageError:
+            if await self._model(server) is None:  # else another process was quicker
+                raise
         return server
+
+    async def begin(self, remote: Remote, work: Work) -> Remote:
+        """Note where the notebook is that the server gets when it is ready."""
+        return {**remote, "source": str(await fetch(work, self.options))}
 
     async def look(self, remote: Remote, folder: Folder) -> State:
         """Ask for the server; one that is ready gets its notebook."""

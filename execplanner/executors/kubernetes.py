@@ -41,21 +41,19 @@ class KubernetesExecutor(RemoteExecutor[KubernetesOptions]):
         """Return the name of the job."""
         return {"name": name_of(work)}
 
-    async def find(self, work: Work) -> Remote | None:
+    async def find(self, meant: Remote) -> Remote | None:
         """Look the job up by its name."""
-        name = name_of(work)
-        return {"name": name} if await self.api.exists(f"{self._jobs}/{word(name)}") else None
+        return meant if await self.api.exists(f"{self._jobs}/{word(meant['name'])}") else None
 
     async def submit(self, work: Work) -> Remote:
         """Create the job."""
-        job = self._job(work)
+        job, meant = self._job(work), self.meant(work)
         try:
             await self.api.call("POST", self._jobs, json=job)
         except UsageError:
-            found = await self.find(work)  # somebody else was quicker
-            if found is None:
+            if await self.find(meant) is None:  # else somebody was quicker
                 raise
-        return self.meant(work)
+        return meant
 
     def _job(self, work: Work) -> dict[str, Any]:
         limits = {"cpu": str(work.cores), "memory": str(work.memory_bytes)}

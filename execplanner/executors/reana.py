@@ -39,27 +39,31 @@ class ReanaExecutor(RemoteExecutor[RemoteOptions]):
         if not isinstance(work.executable.get("specification"), dict):
             raise UsageError("The workflow has no specification: what its reana.yaml holds.")
 
-    async def find(self, work: Work) -> Remote | None:
-        """Look the workflow up by its name; one that was created and not started is started now."""
+    def meant(self, work: Work) -> Remote:
+        """Return the name of the workflow."""
+        return {"name": name_of(work)}
+
+    async def find(self, meant: Remote) -> Remote | None:
+        """Look the workflow up by its name."""
         try:
-            status = await self._status(name_of(work))
+            return {"id": (await self._status(meant["name"]))["id"]}
         except NotFound:
             return None
-        if status["status"] == "created":
-            await self._begin(name_of(work), work)
-        return {"id": status["id"]}
 
     async def submit(self, work: Work) -> Remote:
-        """Create the workflow and start it."""
+        """Create the workflow."""
         specification = work.executable["specification"]
         params = self._with_token(workflow_name=name_of(work))
         created = await self.api.call("POST", "/api/workflows", params=params, json=specification)
-        await self._begin(created["workflow_id"], work)
         return {"id": created["workflow_id"]}
 
-    async def _begin(self, workflow: str, work: Work) -> None:
-        body = {"operational_options": {}, "input_parameters": work.executable.get("parameters") or {}}
-        await self.api.call("POST", f"/api/workflows/{word(workflow)}/start", params=self._with_token(), json=body)
+    async def begin(self, remote: Remote, work: Work) -> Remote:
+        """Start the workflow, unless it was started before."""
+        if (await self._status(remote["id"]))["status"] == "created":
+            body = {"operational_options": {}, "input_parameters": work.executable.get("parameters") or {}}
+            path = f"/api/workflows/{word(remote['id'])}/start"
+            await self.api.call("POST", path, params=self._with_token(), json=body)
+        return remote
 
     async def _status(self, workflow: str) -> dict[str, Any]:
         path = f"/api/workflows/{word(workflow)}/status"

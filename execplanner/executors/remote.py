@@ -94,8 +94,8 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
                 meant = self.meant(work)
                 if meant is not None:
                     folder.note(_MEANT, orjson.dumps(meant).decode())
-                remote = await self.find(work) or await self.submit(work)
-                folder.note(_REMOTE, orjson.dumps(remote).decode())
+                remote = await self._lost(folder) or await self.submit(work)
+                folder.note(_REMOTE, orjson.dumps(await self.begin(remote, work)).decode())
         return self.handle(work)
 
     async def poll(self, handle: str) -> State:
@@ -130,7 +130,7 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
         async with folder.alone():
             if (await self.poll(handle)).step.ended:
                 return
-            remote = _noted(folder) or _noted(folder, _MEANT)
+            remote = _noted(folder) or await self._lost(folder)
             if remote is not None:
                 await self.stop(remote, folder)
             folder.cancel()
@@ -140,7 +140,7 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
         await self.cancel(handle)
         folder = Folder(Path(handle))
         async with folder.alone():
-            remote = _noted(folder) or _noted(folder, _MEANT)
+            remote = _noted(folder) or await self._lost(folder)
             if remote is not None and folder.noted_end() is None:
                 state = await self.poll(handle)
                 for stream in ("stdout", "stderr"):
@@ -150,21 +150,30 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
                 folder.note_end(state)
             await folder.clear()
 
-    def meant(self, work: Work) -> Remote | None:
-        """Return what the service will know the work by, None where only the service can tell.
+    async def _lost(self, folder: Folder) -> Remote | None:
+        """Return what the service knows a work by whose submission was cut off before the answer was noted."""
+        meant = _noted(folder, _MEANT)
+        return None if meant is None else await self.find(meant)
 
-        It is noted before the work is submitted, so that it can be stopped even if whoever submitted it was killed
+    def meant(self, work: Work) -> Remote | None:
+        """Return what we name the work for the service, None where it takes no names.
+
+        It is noted before the work is submitted, so that it can be found even if whoever submitted it was killed
         before the answer came.
         """
         return None
 
-    async def find(self, work: Work) -> Remote | None:
-        """Return what the service knows the work by, None if it has not started it."""
+    async def find(self, meant: Remote) -> Remote | None:
+        """Return what the service knows a work by that we named, None if it has none of that name."""
         return None
 
     @abstractmethod
     async def submit(self, work: Work) -> Remote:
-        """Start the work and return what the service knows it by."""
+        """Have the service make the work and return what it knows it by."""
+
+    async def begin(self, remote: Remote, work: Work) -> Remote:
+        """Do what is left to do for a work that the service has made, and return what is to be noted of it."""
+        return remote
 
     @abstractmethod
     async def look(self, remote: Remote, folder: Folder) -> State:

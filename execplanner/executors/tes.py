@@ -33,9 +33,13 @@ class TesExecutor(RemoteExecutor[RemoteOptions]):
     kinds = ("docker-container",)
     health = f"{_ROOT}/service-info"
 
-    async def find(self, work: Work) -> Remote | None:
+    def meant(self, work: Work) -> Remote:
+        """Return the tag of the task."""
+        return {"tag": work.session_id}
+
+    async def find(self, meant: Remote) -> Remote | None:
         """Look the task up by its tag."""
-        params = {"tag_key": "penstock", "tag_value": work.session_id, "view": "MINIMAL"}
+        params = {"tag_key": "penstock", "tag_value": meant["tag"], "view": "MINIMAL"}
         tasks = (await self.api.get(f"{_ROOT}/tasks", params=params)).get("tasks") or []
         return {"id": tasks[0]["id"]} if tasks else None
 
@@ -44,7 +48,7 @@ class TesExecutor(RemoteExecutor[RemoteOptions]):
         executor: dict[str, Any] = {"image": image(work), "command": argv(work), "env": variables(work.executable)}
         task = {
             "name": work.name or name_of(work),
-            "tags": {"penstock": work.session_id},
+            "tags": {"penstock": self.meant(work)["tag"]},
             "executors": [executor],
             "resources": {"cpu_cores": work.cores, "ram_gb": work.memory_bytes / 1e9},
         }

@@ -13,7 +13,7 @@ import structlog
 
 from execplanner.core.columns import room_of
 from execplanner.core.facility import Facility
-from execplanner.core.ids import RANDOM_BYTES, is_id, new_id
+from execplanner.core.ids import RANDOM_BYTES, is_id, made_at, new_id
 from execplanner.core.messages import Message, Urn, items, reason
 from execplanner.core.offers import CORES_PATH, MEMORY_PATH, PHASE_PATH, compute_ranges
 from execplanner.core.phases import CLIENT, ENDED, LIVE, Event, OfferExpired, Phase, TransitionRefused
@@ -101,9 +101,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a deployment allows: how many offers of one owner, of the anonymous together, may be open at once."""
+    """What a deployment allows: how many offers of one owner, of the anonymous together, may be open at once.
+
+    Offers that nobody accepted are kept for `keep_s` seconds.
+    """
 
     defaults: Defaults
+    keep_s: float = 172_800.0
     most_open: int | None = 100
     most_open_anonymous: int | None = 1000
     retry_after_s: int = 60
@@ -265,27 +269,34 @@ class Broker:
 
         Raises
         ------
-        NotFound, AuthenticationRequired, Forbidden
+        NotFound, Gone, AuthenticationRequired, Forbidden
             There is none, or it is somebody else's.
         """
         found = await self.keeper.offerset(offerset_id) if is_id(offerset_id) else None
         if found is None:
-            raise NotFound(f"There is no set of offers {offerset_id[:60]!r}.")
+            raise self._missing("set of offers", offerset_id)
         offerset, sessions = found
         _require_owner(offerset.owner, caller)
         return offerset, [session.at(self.now()) for session in sessions]
+
+    def _missing(self, what: str, name: str) -> UsageError:
+        """Return the error for what is not there; an identifier older than offers are kept tells that it was."""
+        made = made_at(name)
+        if made is not None and made < self.now() - self._limits.keep_s * 1000:
+            return Gone(f"The {what} {name!r} is not kept any more.")
+        return NotFound(f"There is no {what} {name[:60]!r}.")
 
     async def session(self, session_id: str, caller: Principal) -> Session:
         """Return a session as it is now.
 
         Raises
         ------
-        NotFound, AuthenticationRequired, Forbidden
+        NotFound, Gone, AuthenticationRequired, Forbidden
             There is none, or it is somebody else's.
         """
         session = await self.keeper.session(session_id) if is_id(session_id) else None
         if session is None:
-            raise NotFound(f"There is no session {session_id[:60]!r}.")
+            raise self._missing("session", session_id)
         _require_owner(session.owner, caller)
         session = session.at(self.now())
         if session.peer is not None and self._peers is not None and session.phase in LIVE:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -26,7 +26,20 @@ from execplanner.core.locality import Transfer, site_names
 from execplanner.core.messages import Message, Urn, items, reason, warning
 from execplanner.core.offers import METRIC_TYPE, RELEASING_S, asked_parts, at_facility, metrics_of, offered_document
 from execplanner.core.request import COST_TYPE, GIB, Amounts, Ask
-from execplanner.core.slots import FOREVER, NOTHING, Room, Rows, Slot, Wanted, Window, is_open, search, within
+from execplanner.core.slots import (
+    FOREVER,
+    NOTHING,
+    Room,
+    Rows,
+    Slot,
+    Wanted,
+    Window,
+    is_open,
+    rows_of,
+    search,
+    vector,
+    within,
+)
 from execplanner.core.stages import quote
 from execplanner.core.times import to_ms
 from execplanner.keeping import Keeper, Offer, Reservation, Session
@@ -76,6 +89,19 @@ class _Candidate:
     wanted: Wanted
     room: Room
     wished: Amounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """A search for a slot, beside what is reserved and what else is to be offered."""
+
+    candidate: _Candidate
+    wanted: Wanted
+    beside: Rows = NOTHING
+
+    def rows(self, taken: Mapping[str, Rows]) -> Rows:
+        """Return what stands in the way."""
+        return np.concatenate([taken.get(self.candidate.facility.id, NOTHING), self.beside])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +265,8 @@ class Planner:
                 self._hints.note(one.number)
         if len(found) >= enough:
             return found
-        for one, slot in zip(later, await self._searched(later), strict=True):
+        looks = [_Look(candidate=one, wanted=one.wanted) for one in later]
+        for one, slot in zip(later, await self._searched(looks), strict=True):
             if self._is_soon(ask):
                 late_ms = FOREVER if slot is None else slot.start - one.wanted.earliest
                 self._hints.note(one.number, late_ms / 1000)
@@ -248,7 +275,20 @@ class Planner:
             else:
                 text = "There is no room in the time that was asked for."
                 messages.append(_at(one.facility, reason(Urn.RESOURCE_LIMIT, text, "/schedule/requested/start")))
-        return found
+        return [*found, *await self._fuller(found, ask)]
+
+    async def _fuller(self, found: Sequence[_Placed], ask: Ask) -> list[_Placed]:
+        """Return later slots that have all that is wished, beside those that have less."""
+        looks = []
+        for placed in found:
+            one, had = placed.candidate, _generous(ask, placed.candidate, placed.slot)
+            if had != one.wished:
+                own = (placed.slot.start, placed.slot.start + one.wanted.length, *vector(had))
+                looks.append(
+                    _Look(candidate=one, wanted=replace(one.wanted, amounts=one.wished), beside=rows_of([own]))
+                )
+        slots = zip(looks, await self._searched(looks), strict=True)
+        return [_Placed(candidate=look.candidate, slot=slot) for look, slot in slots if slot is not None]
 
     async def _at_once(self, candidates: Sequence[_Candidate]) -> list[_Placed]:
         """Return the slots of those who have room for all that is wished, even if all was reserved at one time."""
@@ -257,11 +297,11 @@ class Planner:
         names = [one.facility.id for one in candidates]
         return _open(candidates, await self.keeper.totals(names, begins, ends, to_ms(self.clock())))
 
-    async def _searched(self, candidates: Sequence[_Candidate]) -> list[Slot | None]:
+    async def _searched(self, looks: Sequence[_Look]) -> list[Slot | None]:
         """Return the first slot of each, None where there is none; all who still search look at once."""
-        searches = [search(one.room, one.wanted) for one in candidates]
-        found: list[Slot | None] = [None] * len(candidates)
-        sent: dict[int, Rows | None] = dict.fromkeys(range(len(candidates)))
+        searches = [search(one.candidate.room, one.wanted) for one in looks]
+        found: list[Slot | None] = [None] * len(looks)
+        sent: dict[int, Rows | None] = dict.fromkeys(range(len(looks)))
         while sent:
             windows: dict[int, Window] = {}
             for number, rows in sent.items():
@@ -269,8 +309,8 @@ class Planner:
                     windows[number] = next(searches[number]) if rows is None else searches[number].send(rows)
                 except StopIteration as end:
                     found[number] = end.value
-            taken = await self._reserved([candidates[number] for number in windows], windows.values())
-            sent = {number: taken.get(candidates[number].facility.id, NOTHING) for number in windows}
+            taken = await self._reserved([looks[number].candidate for number in windows], windows.values())
+            sent = {number: looks[number].rows(taken) for number in windows}
         return found
 
     async def _reserved(self, candidates: Sequence[_Candidate], windows: Collection[Window]) -> Mapping[str, Rows]:
@@ -298,7 +338,7 @@ class Planner:
             facility=one.facility.id,
             owner=caller.subject,
             created=now,
-            prepares=max(now, slot.start - round(one.prepare_s * 1000)),
+            prepares=min(slot.start, max(now, slot.start - round(one.prepare_s * 1000))),
             begins=slot.start,
             ends=ends,
             document=offered_document(parts, amounts, costs, metrics),

@@ -133,7 +133,7 @@ class InlineExecutor:
         self._job_type = job_type
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def capacity(self) -> int:
+    def capacity(self, *, light: bool = False) -> int:
         return 100
 
     async def waiting(self) -> int:

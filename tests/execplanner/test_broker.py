@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +15,10 @@ import pytest
 import yaml
 from lxml import etree
 
+from execplanner.core.ids import new_id
+from execplanner.core.times import to_ms
 from execplanner.ports import Step
+from execplanner.store import SqlKeeper
 from tests.execplanner import upstream
 from tests.execplanner.hosting import NOTEBOOK, K, MemoryExecutor, Site, compute, record, request_for, serving
 from tests.support import official
@@ -52,6 +55,7 @@ async def test_an_offer_says_when_where_and_how_much(site: Site) -> None:
     assert offer["compute"]["cores"] == {"min": 8, "max": 8}
     assert offer["compute"]["memory"] == {"min": 6, "max": 6}
     assert offer["schedule"]["available"]["duration"] == "PT1H"
+    assert offer["schedule"]["preparing"]["start"] <= offer["schedule"]["available"]["start"]
     assert offer["meta"]["messages"][0]["values"]["facility"] == "ivo://penstock.example/one"
     [capped] = [one for one in document["meta"]["messages"] if one["level"] == "WARN"]
     assert (capped["kind"], capped["values"]["limit"]) == ("urn:resource-limit", "8")
@@ -124,11 +128,57 @@ async def test_an_offer_expires_for_everybody_who_looks(site: Site) -> None:
     assert (await site.ask(request_for(compute=compute(8))))["result"] == "YES"
 
 
+async def test_less_at_once_and_all_later_are_both_offered(site: Site) -> None:
+    [held] = (await site.ask(request_for(compute=compute(6))))["offers"]
+    wide = request_for(compute=compute({"min": 1, "max": 8}))
+    [only] = (await site.ask(wide, path="/requests?MAXOFFERS=1"))["offers"]
+    assert only["compute"]["cores"]["min"] == 2
+    await site.set_phase(only["meta"]["uuid"], "REJECTED")
+    soon, later = (await site.ask(wide))["offers"]
+    assert [one["compute"]["cores"]["min"] for one in (soon, later)] == [2, 8]
+    assert begin(soon) < begin(held) + timedelta(minutes=1)
+    assert begin(later) >= begin(soon) + timedelta(hours=1)
+    assert (await site.set_phase(later["meta"]["uuid"], "ACCEPTED"))[1]["phase"] in ("ACCEPTED", "WAITING")
+    assert (await site.json("GET", f"/sessions/{soon['meta']['uuid']}"))[1]["phase"] == "REJECTED"
+
+
+async def test_what_is_not_kept_any_more_is_gone_and_what_never_was_is_not_found(site: Site) -> None:
+    document = await site.ask()
+    offerset, session = document["meta"]["uuid"], document["offers"][0]["meta"]["uuid"]
+    site.clock.ahead = timedelta(days=3)
+    assert (await site.json("GET", f"/sessions/{session}"))[1]["phase"] == "EXPIRED"
+    await SqlKeeper(site.resources.db).purge(to_ms(site.clock() - timedelta(days=2)))
+    for path in (f"/offersets/{offerset}", f"/sessions/{session}"):
+        status, problem = await site.json("GET", path)
+        assert (status, problem["status"]) == (410, 410)
+    assert (await site.set_phase(session, "ACCEPTED"))[0] == 410
+    assert (await site.json("GET", f"/sessions/{new_id(to_ms(site.clock()), bytes(10))}"))[0] == 404
+
+
 async def test_later_room_is_offered_when_there_is_none_now(site: Site) -> None:
     first = (await site.ask(request_for(compute=compute(8))))["offers"][0]
     await site.set_phase(first["meta"]["uuid"], "ACCEPTED")
     [second] = (await site.ask(request_for(compute=compute(8))))["offers"]
     assert second["schedule"]["available"]["start"] >= first["schedule"]["releasing"]["start"]
+
+
+async def test_a_plan_that_saw_no_reservations_is_made_again_with_a_look_at_them(tmp_path: Path) -> None:
+    """Nothing is known here of what was taken elsewhere, so the first plan is for now, and refused by the store."""
+    one = record(capacity={"cores": 8, "memory": "32Gi"})
+    async with serving(tmp_path / "a", f"sqlite:///{tmp_path}/shared.db", records=[one]) as first:
+        [held] = (await first.ask(request_for(compute=compute(8))))["offers"]
+        async with serving(tmp_path / "b", f"sqlite:///{tmp_path}/shared.db", records=[one]) as second:
+            [later] = (await second.ask())["offers"]
+            assert begin(later) >= begin(held) + timedelta(hours=1)
+            within = (begin(held) + timedelta(minutes=10)).strftime("%Y-%m-%dT%H:%M:%SZ/PT1M")
+            nothing = await second.ask(request_for(schedule={"requested": {"duration": "PT1H", "start": within}}))
+            assert (nothing["result"], nothing["offers"]) == ("NO", [])
+            assert any(each["kind"] == "urn:resource-limit" for each in nothing["meta"]["messages"])
+
+
+def begin(offer: dict[str, Any]) -> datetime:
+    """Return the earliest start of an offer."""
+    return datetime.fromisoformat(offer["schedule"]["available"]["start"].partition("/")[0].replace("Z", "+00:00"))
 
 
 async def test_all_who_ask_at_once_for_the_only_facility_get_an_offer_of_their_own(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from execplanner.core.facility import Access, Capacity, Facility, Kind
+from execplanner.executors.programs import Programs
 from execplanner.facilities import RecordReader, this_host
 from penstock.settings import SettingsError
 from uws.ports import JobContext, JobType
@@ -81,6 +82,18 @@ def test_a_missing_record_is_one_line(tmp_path: Path) -> None:
 
 async def nothing(_context: JobContext) -> None:
     return None
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_this_host_offers_notebooks_only_where_it_can_run_them(tmp_path: Path, *, installed: bool) -> None:
+    jupyter = tmp_path / "jupyter-execute"
+    if installed:
+        jupyter.touch()
+    facility = this_host("a.b.c", "/uws/jobs", {}, max_duration_s=60, plugins=["process"], jupyter=jupyter)
+    assert ("jupyter-notebook" in facility.kinds) == installed
+    assert "python-program" in facility.kinds
+    options = Programs.model_validate(facility.executors["process"].options)
+    assert options.jupyter_execute == (str(jupyter) if installed else None)
 
 
 def test_this_host_runs_what_is_installed() -> None:

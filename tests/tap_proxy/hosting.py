@@ -68,7 +68,7 @@ class InlineExecutor:
         self._ended = ended
         self._running: dict[str, asyncio.Task[None]] = {}
 
-    def capacity(self) -> int:
+    def capacity(self, *, light: bool = False) -> int:
         return 4 - len(self._running)
 
     async def waiting(self) -> int:

@@ -30,14 +30,14 @@ from penstock.migrations import upgrade
 from penstock.service import Resources
 from penstock.settings import Settings, settings_type
 from uws.app import make_app, mount_job_list, open_jobs
-from uws.ports import Dispatch, ExecutorOpener, JobContext, JobType, ParameterSpec
+from uws.ports import ExecutorOpener, JobContext, JobType, ParameterSpec
 from uws.service.jobs import JobService
 from uws.settings import UwsSettings
+from uws.worker.child import OpenRun
 from uws.worker.jobtypes import ECHO, FAIL, SLEEP
 from uws.worker.local import LocalExecutor
 from uws.worker.reporting import RemoteReports
-from uws.worker.runtime import run_attempt
-from uws.worker_app import make_worker
+from uws.worker_app import opens_run
 
 SETTINGS: type[Settings] = settings_type({"uws": UwsSettings})
 PRELOAD = "tests.uws.hosting:preload"
@@ -136,6 +136,15 @@ async def _copy(context: JobContext) -> None:
         await result.write(part.read())
 
 
+async def _wait(context: JobContext) -> None:
+    """Tell who we are, and wait for a file."""
+    await context.resources()
+    await context.progress(0.0, str(os.getpid()))
+    path = Path(context.parameters.single("FILE") or "")
+    while not await asyncio.to_thread(path.exists):  # noqa: ASYNC110  # a file sets no event
+        await asyncio.sleep(0.05)
+
+
 def _type(name: str, run: Callable[[JobContext], Awaitable[None]], *names: str, **more: Any) -> JobType:
     specs = tuple(ParameterSpec(name=name) for name in names)
     return JobType(name=name, version="1", title=name, description="", run=run, parameters=specs, **more)
@@ -152,25 +161,19 @@ JOB_TYPES: Mapping[str, JobType] = {
         _type("crash", _crash),
         _type("part", _part),
         _type("fill", _fill),
+        _type("wait", _wait, "FILE", light=True),
         _type("copy", _copy, validate_at_creation=False),
     )
 }
 
 
-def preload(payload: str, desk: str) -> Callable[[Dispatch], Awaitable[None]]:
-    """Return what runs an attempt in a worker of these tests."""
+LIGHT = frozenset(name for name, job_type in JOB_TYPES.items() if job_type.light)
+
+
+def preload(payload: str, desk: str) -> OpenRun:
+    """Return what runs attempts in a worker of these tests."""
     settings = SETTINGS.model_validate_json(payload)
-    reports = RemoteReports(Path(desk))
-
-    async def run(dispatch: Dispatch) -> None:
-        async with AsyncExitStack() as stack:
-
-            async def opened() -> Resources:
-                return await stack.enter_async_context(open_resources(settings, migrate=False))
-
-            await run_attempt(dispatch, make_worker(settings, reports, JOB_TYPES, opened))
-
-    return run
+    return opens_run(settings, RemoteReports(Path(desk)), JOB_TYPES, lambda: open_resources(settings, migrate=False))
 
 
 open_local = partial(LocalExecutor.open, preload=PRELOAD)

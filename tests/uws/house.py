@@ -11,7 +11,7 @@ from penstock.auth.principal import Principal
 from penstock.db import Database
 from penstock.migrations import upgrade
 from tests.uws.builders import NOW
-from tests.uws.hosting import JOB_TYPES
+from tests.uws.hosting import JOB_TYPES, LIGHT
 from uws.core.job import Job
 from uws.events import Hub
 from uws.ports import Dispatch
@@ -37,16 +37,20 @@ class Idle:
         self.started: list[Dispatch] = []
         self.stopped: list[str] = []
         self.free = 100
+        self.free_light = 100
 
-    def capacity(self) -> int:
-        return self.free
+    def capacity(self, *, light: bool = False) -> int:
+        return self.free_light if light else self.free
 
     async def waiting(self) -> int:
         return len(self.started)
 
     async def start(self, dispatch: Dispatch) -> None:
         self.started.append(dispatch)
-        self.free -= 1
+        if dispatch.light:
+            self.free_light -= 1
+        else:
+            self.free -= 1
 
     async def stop(self, job_id: str) -> None:
         self.stopped.append(job_id)
@@ -70,7 +74,7 @@ class House:
         self.executor = Idle()
         self.results = FileResults(folder / "results")
         self.folder = folder / "results"
-        self.store = SqlStore(db)
+        self.store = SqlStore(db, LIGHT)
         changes = Changes(self.store, self.hub, lambda: self.now)
         self.reports = Reports(changes, policy)
         self.upkeep = Upkeep(changes, self.results, self.executor, policy)

@@ -45,25 +45,34 @@ class Upkeep:
         self._handing_over = asyncio.Lock()
 
     async def dispatch(self) -> None:
-        """Hand attempts that nobody has taken to the executor, as many as it takes."""
+        """Hand attempts that nobody has taken to the executor, as many as it takes, light ones and others."""
+        capacity = self._executor.capacity
         async with self._handing_over:
-            while (free := self._executor.capacity()) > 0:
-                if await self._start(free, _NEVER) < free:
-                    return
+            most, most_light = capacity(), capacity(light=True)
+            while most or most_light:
+                taken = await self._start(most, _NEVER, light=most_light)
+                light = sum(dispatch.light for dispatch in taken)
+                most = capacity() if 0 < most == len(taken) - light else 0
+                most_light = capacity(light=True) if 0 < most_light == light else 0
 
     async def redispatch(self) -> None:
         """Hand attempts to the executor again that were taken long ago and that no worker has claimed.
 
         Their messages may be lost, or wait still. Those that are missing where they wait were lost or will be claimed
-        in a moment, and the oldest first: so never more messages wait than attempts, however long there is no worker.
-        Nothing is handed over meanwhile, since an attempt that was taken and whose message is on its way looks lost.
+        in a moment, light ones, which seldom wait, and the oldest first: so never more messages wait than attempts,
+        however long there is no worker. Nothing is handed over meanwhile, since an attempt that was taken and whose
+        message is on its way looks lost.
         """
         async with self._handing_over:
             missing = await self._changes.store.offered() - await self._executor.waiting()
-            while (some := min(missing, self._executor.capacity())) > 0:
-                if await self._start(some, self._changes.now() - self._policy.redispatch) < some:
-                    return
-                missing -= some
+            for light in (True, False):
+                while (some := min(missing, self._executor.capacity(light=light))) > 0:
+                    most, most_light = (0, some) if light else (some, 0)
+                    stale = self._changes.now() - self._policy.redispatch
+                    started = len(await self._start(most, stale, light=most_light))
+                    missing -= started
+                    if started < some:
+                        break
 
     async def settle(self) -> None:
         """Do what has come due, as far as one reading of the store tells."""
@@ -118,12 +127,12 @@ class Upkeep:
         """Return the present."""
         return self._changes.now()
 
-    async def _start(self, most: int, stale: datetime) -> int:
-        """Hand attempts that were not taken since `stale` to the executor; return how many there were."""
-        taken: Sequence[Dispatch] = await self._changes.store.take(most, now=self._changes.now(), stale=stale)
+    async def _start(self, most: int, stale: datetime, *, light: int) -> Sequence[Dispatch]:
+        """Hand attempts that were not taken since `stale` to the executor; return them."""
+        taken = await self._changes.store.take(most, light=light, now=self._changes.now(), stale=stale)
         for dispatch in taken:
             await self._executor.start(dispatch)
-        return len(taken)
+        return taken
 
     def _revived(self, job: Job, now: datetime) -> Event:
         if job.lease is None or job.lease.until > now:

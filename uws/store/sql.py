@@ -50,11 +50,13 @@ class SqlStore:
     ----------
     db
         Where they are; migrated already.
+    light
+        The names of the job types that are light.
     """
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, light: frozenset[str] = frozenset()) -> None:
         self._db = db
-        self._do = Statements.of(db.dialect)
+        self._do = Statements.of(db.dialect, light)
         tables = Tables.of(db.dialect)
         self._parameter_columns, self._result_columns = part_columns(tables.parameter), part_columns(tables.result)
 
@@ -115,12 +117,19 @@ class SqlStore:
         deadline = rows[0]["deadline"]
         return FOREVER if deadline is None else to_instant(deadline)
 
-    async def take(self, limit: int, *, now: datetime, stale: datetime) -> Sequence[Dispatch]:
+    async def take(self, limit: int, *, light: int = 0, now: datetime, stale: datetime) -> Sequence[Dispatch]:
         """Return attempts to start that nobody has taken since `stale`, oldest first, and mark them as taken."""
-        values = {"limit": limit, "now": format_timestamp(now), "stale": format_timestamp(stale)}
+        values = {
+            "limit": limit,
+            "light_limit": light,
+            "now": format_timestamp(now),
+            "stale": format_timestamp(stale),
+        }
         rows = await self._db.direct.write(self._do.take, values)
         oldest_first = sorted(rows, key=lambda row: row["id"])
-        return [Dispatch(job_id=row["job_id"], attempt=row["attempt"]) for row in oldest_first]
+        return [
+            Dispatch(job_id=row["job_id"], attempt=row["attempt"], light=bool(row["light"])) for row in oldest_first
+        ]
 
     async def offered(self) -> int:
         """Return how many attempts were taken by executors and wait to be claimed."""

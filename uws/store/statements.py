@@ -50,8 +50,8 @@ class Statements:
 
     @classmethod
     @cache
-    def of(cls, dialect: Dialect) -> Statements:
-        """Compile the statements for a dialect."""
+    def of(cls, dialect: Dialect, light: frozenset[str] = frozenset()) -> Statements:
+        """Compile the statements for a dialect; `light` are the names of the job types that are."""
         t = Tables.of(dialect)
         clauses: dict[str, sa.ClauseElement] = {
             "create": sa.insert(t.job),
@@ -68,7 +68,7 @@ class Statements:
             "done": sa.delete(t.outbox).where(
                 t.outbox.c.job_id == _given("of_id"), t.outbox.c.kind == _given("of_kind")
             ),
-            "take": _take(t),
+            "take": _take(t, light),
             "offered": _offered(t),
             "to_discard": _to_discard(t),
             "due": _due(t),
@@ -143,17 +143,26 @@ def _heartbeat(t: Tables) -> sa.ClauseElement:
     )
 
 
-def _take(t: Tables) -> sa.ClauseElement:
-    box = t.outbox
-    waiting = (
-        sa.select(box.c.id)
-        .where(box.c.kind == "RUN", sa.or_(box.c.taken.is_(None), box.c.taken < _given("stale")))
-        .order_by(box.c.id)
-        .limit(sa.bindparam("limit", type_=sa.Integer))
-        .with_for_update(skip_locked=True)
+def _take(t: Tables, light: frozenset[str]) -> sa.ClauseElement:
+    """Return what takes attempts of both kinds; who waits is QUEUED, so an index finds the few that are light."""
+    box, job = t.outbox, t.job.c
+    is_light = box.c.job_id.in_(sa.select(job.id).where(_either(job.type, light), job.phase == Phase.QUEUED.value))
+
+    def oldest(which: sa.ColumnElement[bool], limit: str) -> sa.Select[Any]:
+        waiting = (
+            sa.select(box.c.id)
+            .where(box.c.kind == "RUN", sa.or_(box.c.taken.is_(None), box.c.taken < _given("stale")), which)
+            .order_by(box.c.id)
+            .limit(sa.bindparam(limit, type_=sa.Integer))
+            .with_for_update(skip_locked=True)
+        )
+        return sa.select(waiting.subquery().c.id)  # what locks its rows cannot be a part of a union itself
+
+    both = sa.union_all(oldest(~is_light, "limit"), oldest(is_light, "light_limit"))
+    taken = sa.update(box).where(box.c.id.in_(both.scalar_subquery()))
+    return taken.values(taken=sa.bindparam("now")).returning(
+        box.c.id, box.c.job_id, box.c.attempt, is_light.label("light")
     )
-    taken = sa.update(box).where(box.c.id.in_(waiting.scalar_subquery())).values(taken=sa.bindparam("now"))
-    return taken.returning(box.c.id, box.c.job_id, box.c.attempt)
 
 
 def _offered(t: Tables) -> sa.ClauseElement:
@@ -211,5 +220,5 @@ def _not_archived(t: Tables) -> sa.ColumnElement[bool]:
     return t.job.c.phase != sa.literal_column("'ARCHIVED'")
 
 
-def _either(column: sa.ColumnElement[Any], phases: Iterable[Phase]) -> sa.ColumnElement[bool]:
-    return sa.or_(*(column == phase.value for phase in sorted(phases)))
+def _either(column: sa.ColumnElement[Any], values: Iterable[str]) -> sa.ColumnElement[bool]:
+    return sa.or_(sa.false(), *(column == str(value) for value in sorted(values)))

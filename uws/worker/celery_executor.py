@@ -51,7 +51,7 @@ class CeleryExecutor:
         resources.readiness.add("workers", executor.problem)
         return executor
 
-    def capacity(self) -> int:
+    def capacity(self, *, light: bool = False) -> int:
         """Return how many more attempts it takes now: there is no end, so as many as are well handled at once."""
         return 0 if self._closed else _AT_ONCE
 
@@ -102,6 +102,8 @@ class CeleryExecutor:
     def _publish(self, dispatch: Dispatch) -> None:
         job_id, attempt = dispatch.job_id, dispatch.attempt
         message = {"job_id": job_id, "attempt": attempt, "token": self._token_of(dispatch)}
+        if dispatch.light:
+            message["light"] = True
         self._celery.send_task(TASK, kwargs=message, task_id=f"{job_id}.{attempt}", confirm_timeout=PATIENCE_S)
 
     def _depth(self) -> int:

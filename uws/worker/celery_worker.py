@@ -47,28 +47,40 @@ class Attempts:
         self._told = told
         self._admit = admit
         self._ends: dict[Dispatch, asyncio.Event] = {}
+        self._freed = asyncio.Event()
         self._draining = False
 
     async def run(self, dispatch: Dispatch, token: str) -> None:
-        """Run an attempt to its end; return at once if it runs here already or nothing is started any more."""
-        if self._draining or dispatch in self._ends or self.executor is None:
+        """Run an attempt to its end; return at once if it runs here already or nothing is started any more.
+
+        A light one runs on while others begin: return as soon as there is room for more of them.
+        """
+        executor = self.executor
+        if self._draining or dispatch in self._ends or executor is None:
             return
         if self._admit is not None:
             self._admit(dispatch, token)
         end = self._ends[dispatch] = asyncio.Event()
         try:
-            await self.executor.start(dispatch)
+            await executor.start(dispatch)
+        except BaseException:
+            self._ends.pop(dispatch, None)
+            raise
+        if not dispatch.light:
             await end.wait()
-        finally:
-            del self._ends[dispatch]
+            return
+        while not executor.capacity(light=True):
+            self._freed.clear()
+            await self._freed.wait()
 
     async def ended(self, dispatch: Dispatch, why: EndOfAttempt) -> None:
         """Hear from the executor that it no longer runs an attempt."""
         try:
             await self._told(dispatch, why)
         finally:
-            if (end := self._ends.get(dispatch)) is not None:
+            if (end := self._ends.pop(dispatch, None)) is not None:
                 end.set()
+            self._freed.set()
 
     async def drain(self, until: Callable[[], bool]) -> None:
         """Start nothing more, and return when nothing runs any more or the time is over."""
@@ -151,11 +163,11 @@ def add_attempts(app: Celery, workshop: Workshop, *, drain_s: float) -> None:
     """
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]
-    def attempt(*, job_id: str, attempt: int, token: str = "") -> None:
+    def attempt(*, job_id: str, attempt: int, token: str = "", light: bool = False) -> None:
         if not is_job_id(job_id):
             _log.warning("message_without_job")
             return
-        workshop.run(Dispatch(job_id=job_id, attempt=int(attempt)), token)
+        workshop.run(Dispatch(job_id=job_id, attempt=int(attempt), light=light), token)
 
     class AttemptPool(TaskPool):  # type: ignore[misc]  # Celery has no types
         """The threads that wait for attempts: a pool, because that begins before messages and ends after."""

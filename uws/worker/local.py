@@ -1,4 +1,7 @@
-"""Jobs on this host: a process for each attempt that runs, forked by a zygote (see `uws.worker.zygote`)."""
+"""Jobs on this host, in processes that a zygote forks (see `uws.worker.zygote`): one for each attempt that runs.
+
+Light attempts share processes.
+"""
 
 from __future__ import annotations
 
@@ -35,16 +38,20 @@ class LocalExecutor:
     ended
         Called when an attempt no longer runs.
     max_running
-        How many attempts run at once.
+        How many attempts run at once that are not light.
+    max_light
+        How many light ones.
     greeting
         The zygote's first command, but for the desk that takes the reports.
     """
 
-    def __init__(self, reports: JobReports, ended: AttemptEnded, *, max_running: int, greeting: dict[str, Any]) -> None:
+    def __init__(
+        self, reports: JobReports, ended: AttemptEnded, *, max_running: int, max_light: int, greeting: dict[str, Any]
+    ) -> None:
         self._ended = ended
         self._desk = ReportDesk(reports, lambda dispatch: dispatch in self._running, self._claimed)
         self._stack = AsyncExitStack()
-        self._max_running = max_running
+        self._most = {False: max_running, True: max_light}
         self._greeting = greeting
         self._running: dict[Dispatch, asyncio.Event] = {}
         self._ready = asyncio.Event()
@@ -72,14 +79,16 @@ class LocalExecutor:
             "kill_after_s": own.kill_after_s,
             "attempts": own.jobs_per_process,
         }
-        executor = cls(reports, ended, max_running=own.max_running or os.cpu_count() or 1, greeting=greeting)
+        max_running = own.max_running or os.cpu_count() or 1
+        executor = cls(reports, ended, max_running=max_running, max_light=own.max_light, greeting=greeting)
         greeting["desk"] = str(await executor._stack.enter_async_context(executor._desk.open()))
         executor._supervisor = asyncio.create_task(executor._supervise(), name="uws-zygote")
         return executor
 
-    def capacity(self) -> int:
-        """Return how many more attempts it takes now."""
-        return 0 if self._closing else max(0, self._max_running - len(self._running))
+    def capacity(self, *, light: bool = False) -> int:
+        """Return how many more attempts it takes now, light ones or others."""
+        running = sum(dispatch.light == light for dispatch in self._running)
+        return 0 if self._closing else max(0, self._most[light] - running)
 
     async def waiting(self) -> int:
         """Return 0: what it is given begins at once."""
@@ -91,7 +100,7 @@ class LocalExecutor:
             return
         await self._ready.wait()
         self._running[dispatch] = asyncio.Event()
-        await self._tell({"start": [dispatch.job_id, dispatch.attempt]})
+        await self._tell({"start": [dispatch.job_id, dispatch.attempt], "light": dispatch.light})
 
     async def stop(self, job_id: str) -> None:
         """Stop whatever runs for the job, its descendants too, and return when they are gone."""

@@ -46,6 +46,15 @@ def descendants(pid: int) -> Iterator[int]:
         yield from descendants(child)
 
 
+def reap_adopted() -> None:
+    """Bury dead children that we only adopted: those of other sessions, since who starts a child here waits for it."""
+    own = os.getsid(0)
+    for pid in children(os.getpid()):
+        with suppress(ProcessLookupError, ChildProcessError):
+            if os.getsid(pid) != own:
+                os.waitpid(pid, os.WNOHANG)
+
+
 def signal_tree(pid: int, number: signal.Signals) -> None:
     """Signal the group of `pid`, itself, and all below it."""
     below = list(descendants(pid))

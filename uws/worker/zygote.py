@@ -1,13 +1,13 @@
 """The process that forks the processes of attempts: ``python -m uws.worker.zygote``.
 
 It starts no thread, imports everything that jobs need once, and opens nothing: so a fork is quick and safe, and a job
-inherits neither sockets nor connections of the server. A process that an attempt has left clean waits for the next one
-(see `uws.worker.child`). The zygote takes commands as lines of JSON on its standard input and answers on its standard
-output; the first command is ``preload``::
+inherits neither sockets nor connections of the server. A process that an attempt has left clean waits for the next one,
+and light attempts run together in one (see `uws.worker.child`). The zygote takes commands as lines of JSON on its
+standard input and answers on its standard output; the first command is ``preload``::
 
     > {"preload": "package.module:function", "payload": "...", "desk": "/path", "kill_after_s": 5, "attempts": 25}
     < {"ready": true}
-    > {"start": ["<job>", 1]}
+    > {"start": ["<job>", 1], "light": false}
     > {"stop": "<job>"}                                    SIGTERM to the tree, SIGKILL to what is left after a while
     > {"claimed": ["<job>", 2]}                            the same to the attempts before, which are over
     < {"ended": ["<job>", 1, 0]}                           the status; nothing of the attempt runs any more
@@ -29,29 +29,59 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from uws.ports import Dispatch
-from uws.worker.child import RunAttempt, order, run_attempts
+from uws.worker.child import OpenRun, order, read_answer, run_attempts, run_light_attempts
 from uws.worker.keeper import fork_with_keeper
 from uws.worker.processes import adopt_orphans, children, die_with_parent, signal_tree
 
-Preload = Callable[[str, str], RunAttempt]
+Preload = Callable[[str, str], OpenRun]
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _FAILED_STATUS = 4
 
 
 @dataclass(slots=True)
 class _Child:
-    """A process; it waits where `dispatch` is None, and `kill_at` is when SIGKILL follows the SIGTERM that it got."""
+    """A process and the attempts in it, each with the time at which it must have stopped if it was told to.
+
+    `kill_at` is when SIGKILL follows the SIGTERM that the process got; `ran` is how many attempts it was given.
+    """
 
     link: socket.socket
-    dispatch: Dispatch | None
+    light: bool
+    attempts: dict[Dispatch, float | None] = field(default_factory=dict)
     kill_at: float | None = None
+    ran: int = 0
+    heard: bytes = b""
+
+    def takes(self, dispatch: Dispatch, most: int) -> bool:
+        """Tell whether it can be given an attempt, where it may have `most` in all."""
+        if self.kill_at is not None or self.light != dispatch.light or self.ran >= most:
+            return False
+        return self.light or not self.attempts
+
+    def give(self, dispatch: Dispatch) -> None:
+        """Give it an attempt; raises `OSError` if it is dead."""
+        self.link.sendall(order("run", dispatch))
+        self.attempts[dispatch] = None
+        self.ran += 1
+
+    def stop(self, dispatch: Dispatch, kill_at: float) -> None:
+        """Tell it to stop an attempt that is light."""
+        with suppress(OSError):  # it is dead, which will be heard of
+            self.link.sendall(order("stop", dispatch))
+        self.attempts[dispatch] = min(kill_at, self.attempts[dispatch] or kill_at)
+
+    @property
+    def due(self) -> float | None:
+        """When it must be killed, unless something happens before."""
+        dues = [each for each in (self.kill_at, *self.attempts.values()) if each is not None]
+        return min(dues, default=None)
 
 
 class Zygote:
@@ -67,7 +97,7 @@ class Zygote:
         self._attempts = 1
         self._desk: Path | None = None
         self._closing = False
-        self._run: RunAttempt | None = None
+        self._open_run: OpenRun | None = None
         self._wakeup = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._selector = selectors.DefaultSelector()
 
@@ -111,17 +141,22 @@ class Zygote:
                     self._close(0)
 
     def _read_link(self, child: _Child) -> None:
-        """Hear that a process is clean, or, at the end of its link, about to die."""
+        """Hear which attempts have ended, or, at the end of its link, that a process is about to die."""
         try:
-            told = child.link.recv(1)
+            told = child.link.recv(65536)
         except ConnectionError:
             told = b""
         if not told:
             self._selector.unregister(child.link)
             return
-        if child.kill_at is None and child.dispatch is not None:
-            self._answer_ended(child.dispatch, 0)
-            child.dispatch = None
+        *lines, child.heard = (child.heard + told).split(b"\n")
+        for dispatch, status in map(read_answer, lines):
+            if child.kill_at is None and dispatch in child.attempts:
+                del child.attempts[dispatch]
+                self._answer_ended(dispatch, status)
+        if child.light and not child.attempts and child.ran >= self._attempts:
+            with suppress(OSError):  # it is dead already
+                child.link.shutdown(socket.SHUT_WR)  # it ends when it has read to the end
 
     def _obey(self, command: dict[str, Any]) -> None:
         match command:
@@ -133,12 +168,12 @@ class Zygote:
                 "attempts": int(attempts),
             }:
                 self._kill_after_s, self._attempts, self._desk = seconds, attempts, Path(desk)
-                self._run = _resolve(name)(payload, desk)
+                self._open_run = _resolve(name)(payload, desk)
                 gc.collect()
                 gc.freeze()  # children shall not copy what the collector would touch
                 self._answer({"ready": True})
-            case {"start": [str(job_id), int(attempt)]} if not self._closing:
-                self._start(Dispatch(job_id=job_id, attempt=attempt))
+            case {"start": [str(job_id), int(attempt)], "light": bool(light)} if not self._closing:
+                self._start(Dispatch(job_id=job_id, attempt=attempt, light=light))
             case {"stop": str(job_id)}:
                 self._stop(job_id, self._kill_after_s)
             case {"claimed": [str(job_id), int(attempt)]}:
@@ -151,26 +186,27 @@ class Zygote:
             self._fork(dispatch)
 
     def _handed_on(self, dispatch: Dispatch) -> bool:
-        """Give the attempt to a process that waits, if there is one."""
+        """Give the attempt to a process that can take it, if there is one."""
         for child in self._children.values():
-            if child.dispatch is None and child.kill_at is None:
+            if child.takes(dispatch, self._attempts):
                 with suppress(OSError):  # it died while it waited
-                    child.link.sendall(order(dispatch))
-                    child.dispatch = dispatch
+                    child.give(dispatch)
                     return True
         return False
 
     def _fork(self, dispatch: Dispatch) -> None:
         ours, theirs = socket.socketpair()
+        child = _Child(ours, dispatch.light)
+        child.give(dispatch)
         pid = os.fork()
         if pid == 0:
             ours.close()
-            self._become_child(dispatch, theirs)
+            self._become_child(theirs, light=dispatch.light)
         theirs.close()
-        child = self._children[pid] = _Child(ours, dispatch)
+        self._children[pid] = child
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._read_link(child))
 
-    def _become_child(self, dispatch: Dispatch, link: socket.socket) -> NoReturn:
+    def _become_child(self, link: socket.socket, *, light: bool) -> NoReturn:
         """Go on as a process that runs attempts; never return."""
         status = _FAILED_STATUS
         try:
@@ -184,8 +220,11 @@ class Zygote:
             for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
             self._close_inherited()
-            if self._run is not None:
-                status = run_attempts(self._run, dispatch, link, self._attempts)
+            if self._open_run is not None:
+                if light:
+                    status = run_light_attempts(self._open_run, link)
+                else:
+                    status = run_attempts(self._open_run, link, self._attempts)
         except BaseException:  # noqa: BLE001  # the runner: nothing may go on as a second zygote
             sys.excepthook(*sys.exc_info())
         finally:
@@ -203,10 +242,13 @@ class Zygote:
     def _stop(self, job_id: str, grace_s: float, *, before: int | None = None) -> None:
         """Stop the attempts of a job, or those before one that has taken their place."""
         for pid, child in self._children.items():
-            if child.dispatch is None or child.dispatch.job_id != job_id:
-                continue
-            if before is None or child.dispatch.attempt < before:
-                _terminate(pid, child, grace_s)
+            for dispatch in child.attempts:
+                if dispatch.job_id != job_id or (before is not None and dispatch.attempt >= before):
+                    continue
+                if child.light:
+                    child.stop(dispatch, time.monotonic() + grace_s)
+                else:
+                    _terminate(pid, child, grace_s)
 
     def _close(self, grace_s: float) -> None:
         self._closing = True
@@ -216,14 +258,14 @@ class Zygote:
     def _kill_overdue(self) -> None:
         now = time.monotonic()
         for pid, child in self._children.items():
-            if child.kill_at is not None and child.kill_at <= now:
+            if child.due is not None and child.due <= now:
                 signal_tree(pid, signal.SIGKILL)
                 child.kill_at = now + 1.0
         for orphan in self._orphans():
             signal_tree(orphan, signal.SIGKILL)
 
     def _patience(self) -> float | None:
-        dues = [child.kill_at for child in self._children.values() if child.kill_at is not None]
+        dues = [child.due for child in self._children.values() if child.due is not None]
         return max(0.0, min(dues) - time.monotonic()) if dues else None
 
     def _bury(self) -> bool:
@@ -246,8 +288,7 @@ class Zygote:
         with suppress(KeyError):  # the end of the link may have been read before
             self._selector.unregister(child.link)
         child.link.close()
-        if child.dispatch is not None:
-            self._ended.append((child.dispatch, status))
+        self._ended += [(dispatch, status) for dispatch in child.attempts]
 
     def _orphans(self) -> list[int]:
         """Return what jobs that are dead have left: what is our child and no job."""

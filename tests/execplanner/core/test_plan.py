@@ -33,6 +33,19 @@ def test_a_notebook_is_a_location_from_which_it_can_be_fetched(location: str, no
 
 
 @pytest.mark.parametrize(
+    ("location", "program"),
+    [
+        ("https://example.org/a/sky.py?v=1#top", "https://example.org/a/sky.py?v=1"),
+        ("https://github.com/a/b/blob/main/sky.py", "https://raw.githubusercontent.com/a/b/main/sky.py"),
+    ],
+)
+def test_a_program_is_one_too(location: str, program: str) -> None:
+    plan = plan_location(location, Wishes())
+    assert plan.request["executable"]["kind"] == "urn:penstock:kind:executable:python-program"
+    assert executable(plan) == {"location": program}
+
+
+@pytest.mark.parametrize(
     ("location", "expected"),
     [
         ("https://github.com/a/b", {"location": "https://github.com/a/b", "provider": "gh"}),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
+import orjson
 import pytest
 from aiohttp.test_utils import TestServer
 
@@ -16,12 +17,13 @@ from execplanner.executors.binderhub import BinderHubExecutor, BinderHubOptions
 from execplanner.executors.contract import ExecutorContract, at_work, settled
 from execplanner.executors.dask_gateway import DaskGatewayExecutor, DaskGatewayOptions
 from execplanner.executors.dirac import DiracExecutor, DiracOptions
+from execplanner.executors.folders import Folder
 from execplanner.executors.kubernetes import KubernetesExecutor, KubernetesOptions
 from execplanner.executors.reana import ReanaExecutor
 from execplanner.executors.remote import RemoteExecutor, RemoteOptions
 from execplanner.executors.tes import TesExecutor
 from execplanner.ports import Executor, Mount, Step, Work
-from penstock.dali.errors import ServiceUnavailable, UsageError
+from penstock.dali.errors import NotFound, ServiceUnavailable, UsageError
 from tests.execplanner.executors.stubs import (
     TOKEN,
     Stub,
@@ -134,6 +136,22 @@ class NamedContract(StubContract):
         assert at_work(await executor.poll(handle))
         assert stub.created == 1
 
+    async def test_a_work_whose_id_was_not_noted_is_stopped(
+        self, executor: Executor, stub: Stub, endless: Work
+    ) -> None:
+        assert isinstance(executor, RemoteExecutor)
+        handle = await executor.start(endless)
+        folder = Folder(endless.folder)
+        remote = orjson.loads((folder.notes / "remote").read_text())
+        (folder.notes / "remote").unlink()  # as if the process had been killed before it wrote it
+        await executor.cancel(handle)
+        try:
+            assert (await executor.look(remote, folder)).step.ended
+        except NotFound:
+            assert isinstance(stub, StubKubernetes)  # where to stop a job is to delete it
+        await executor.release(handle)
+        assert (await executor.poll(handle)).step is Step.CANCELLED
+
 
 class TestTes(NamedContract):
     stub_type = StubTes
@@ -153,6 +171,18 @@ class TestReana(NamedContract):
 
     def work(self, folder: Path, word: str) -> Work:
         return work(folder, "reana-workflow", {"specification": {"workflow": {"type": word}}})
+
+    async def test_a_workflow_that_was_made_and_not_started_is_started(
+        self, executor: Executor, stub: Stub, endless: Work
+    ) -> None:
+        assert isinstance(executor, ReanaExecutor)
+        await executor.submit(endless)
+        folder = Folder(endless.folder)
+        folder.make()
+        folder.note("meant", orjson.dumps(executor.meant(endless)).decode())
+        handle = await executor.start(endless)
+        assert (await executor.poll(handle)).step is Step.RUNNING
+        assert stub.created == 1
 
 
 class TestDirac(NamedContract):

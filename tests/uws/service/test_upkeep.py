@@ -51,6 +51,28 @@ async def test_as_many_as_are_missing_are_offered_again_the_oldest_first(tmp_pat
         assert house.executor.started == [*dispatches[2:], *dispatches[:2]]
 
 
+async def test_light_attempts_are_offered_by_a_measure_of_their_own(tmp_path: Path, database_url: str) -> None:
+    async with opened(tmp_path, database_url) as house:
+        queued = [(await house.queued(job_type))[1] for job_type in ("echo", "wait", "echo", "wait", "wait", "echo")]
+        house.executor.free, house.executor.free_light = 1, 2
+        await house.upkeep.dispatch()
+        assert house.executor.started == [queued[0], queued[1], queued[3]]
+        assert [dispatch.light for dispatch in house.executor.started] == [False, True, True]
+        house.executor.free_light = 5
+        await house.upkeep.dispatch()
+        assert house.executor.started[3:] == [queued[4]]
+
+
+async def test_a_lost_message_of_a_light_attempt_is_sent_again_as_such(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        _, light = (await house.queued())[1], (await house.queued("wait"))[1]
+        await house.upkeep.dispatch()
+        house.executor.started.remove(light)
+        house.now += LATER
+        await house.upkeep.redispatch()
+        assert [(dispatch.job_id, dispatch.light) for dispatch in house.executor.started[1:]] == [(light.job_id, True)]
+
+
 async def test_what_was_claimed_or_given_up_is_not_offered_again(tmp_path: Path) -> None:
     async with opened(tmp_path) as house:
         claimed, aborted, lost = await dispatched(house, 3)

@@ -263,7 +263,7 @@ async def test_a_late_attempt_does_not_remove_the_results_of_its_successor(resul
 class Idle:
     """An executor that runs nothing."""
 
-    def capacity(self) -> int:
+    def capacity(self, *, light: bool = False) -> int:
         return 0
 
     async def waiting(self) -> int:

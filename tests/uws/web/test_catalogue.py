@@ -67,7 +67,7 @@ class Groups:
 class Nobody:
     """An executor that runs nothing."""
 
-    def capacity(self) -> int:
+    def capacity(self, *, light: bool = False) -> int:
         return 0
 
     async def waiting(self) -> int:

@@ -25,7 +25,7 @@ from uws.worker.celery_executor import CeleryExecutor
 from uws.worker.celery_queue import open_celery
 
 SECRET = "hunter2"
-PATIENCE_S = 60
+PATIENCE_S = 180
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,24 @@ async def test_a_frozen_worker_loses_its_job_and_cannot_publish(tmp_path: Path) 
         assert (await service.get(job.id, ANYONE)).attempt == 2
 
 
+async def test_light_jobs_wait_in_one_process_beside_one_that_computes(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    async with opened(tmp_path, max_running=1) as service:
+        computes = await until(service, await start(service, "sleep", DURATION="600"), Phase.EXECUTING)
+        waiting = [await start(service, "wait", FILE=str(file)) for _ in range(3)]
+        [process] = {await message(service, job) for job in waiting}
+        await service.abort(waiting[0].id, ANYONE)
+        os.kill(int(process), signal.SIGKILL)
+        for job in waiting[1:]:
+            await revived(service, job.id)
+        await asyncio.to_thread(file.touch)
+        for job in waiting[1:]:
+            ended = await done(service, job)
+            assert (ended.phase, ended.attempt) == (Phase.COMPLETED, 2)
+        assert (await service.get(waiting[0].id, ANYONE)).phase is Phase.ABORTED
+        assert (await service.get(computes.id, ANYONE)).attempt == 1
+
+
 async def test_a_dead_zygote_is_replaced_and_its_jobs_are_tried_again(tmp_path: Path) -> None:
     async with opened(tmp_path) as service:
         job = await start(service, "spawn")

@@ -38,7 +38,7 @@ class Nobody:
     async def open(self, _resources: object, _reports: JobReports, _ended: AttemptEnded) -> Executor:
         return self
 
-    def capacity(self) -> int:
+    def capacity(self, *, light: bool = False) -> int:
         return 10
 
     async def waiting(self) -> int:

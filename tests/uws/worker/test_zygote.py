@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -9,8 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +19,29 @@ import pytest
 
 from tests.support.systems import ROOT
 from uws.ports import Dispatch
+from uws.worker.child import OpenRun, RunAttempt
+from uws.worker.processes import children
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/fd").exists(), reason="processes are used once where there is no /proc"
 )
 
 
-def preload(payload: str, _desk: str) -> Callable[[Dispatch], Coroutine[Any, Any, None]]:
+def preload(payload: str, _desk: str) -> OpenRun:
     """Return what runs an attempt: it notes its process, and does what the id of its job says."""
 
     async def run(dispatch: Dispatch) -> None:
         _note(Path(payload), f"{dispatch.job_id} {os.getpid()} {os.getsid(0)}\n")
-        DEEDS[dispatch.job_id.rstrip("0123456789")]()
+        name = dispatch.job_id.rstrip("0123456789")
+        if name == "wait":
+            await asyncio.sleep(600)
+        DEEDS[name]()
 
-    return run
+    @asynccontextmanager
+    async def open_run() -> AsyncIterator[RunAttempt]:
+        yield run
+
+    return open_run
 
 
 def _note(path: Path, line: str) -> None:
@@ -66,6 +76,7 @@ DEEDS: dict[str, Callable[[], object]] = {
     "fail": _fail,
     "die": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "hang": _hang,
+    "orphan": lambda: subprocess.run(["setsid", "--fork", "true"], check=True),
 }
 
 
@@ -86,12 +97,20 @@ class Running:
         answer: dict[str, Any] = json.loads(self.process.stdout.readline())
         return answer
 
-    def run(self, job_id: str) -> tuple[int, int]:
+    def start(self, job_id: str, *, light: bool = False) -> None:
+        self.tell(start=[job_id, 1], light=light)
+
+    def run(self, job_id: str, *, light: bool = False) -> tuple[int, int]:
         """Run an attempt to its end; return the status and its process."""
-        self.tell(start=[job_id, 1])
+        self.start(job_id, light=light)
         name, _, status = self.answer()["ended"]
         assert name == job_id
         return status, self.process_of(job_id)
+
+    def begun(self, job_id: str) -> None:
+        """Wait until an attempt has begun."""
+        while f"{job_id} " not in self._notes.read_text():
+            time.sleep(0.01)
 
     def process_of(self, job_id: str) -> int:
         """Return the process that ran an attempt, which led a session of its own."""
@@ -142,7 +161,7 @@ def test_attempts_at_the_same_time_have_processes_of_their_own(tmp_path: Path) -
     with zygote(tmp_path) as running:
         _, spare = running.run("clean1")
         for number in range(3):
-            running.tell(start=[f"clean2{number}", 1])
+            running.start(f"clean2{number}")
         assert {running.answer()["ended"][0] for _ in range(3)} == {"clean20", "clean21", "clean22"}
         assert running.process_of("clean20") == spare
 
@@ -150,7 +169,7 @@ def test_attempts_at_the_same_time_have_processes_of_their_own(tmp_path: Path) -
 def test_an_attempt_in_a_used_process_is_killed_like_any_other(tmp_path: Path) -> None:
     with zygote(tmp_path) as running:
         _, spare = running.run("clean1")
-        running.tell(start=["hang1", 1])
+        running.start("hang1")
         running.tell(stop="hang1")
         assert running.answer()["ended"][:2] == ["hang1", 1]
         assert running.run("clean2")[1] != spare
@@ -166,3 +185,48 @@ def test_a_waiting_process_that_is_killed_harms_nobody(tmp_path: Path) -> None:
         status, successor = running.run("clean2")
         assert status == 0
         assert successor != spare
+
+
+def test_light_attempts_share_a_process_and_each_is_stopped_alone(tmp_path: Path) -> None:
+    with zygote(tmp_path) as running:
+        running.start("wait1", light=True)
+        running.start("wait2", light=True)
+        _, shared = running.run("clean1", light=True)
+        running.tell(stop="wait1")
+        assert running.answer()["ended"][0] == "wait1"
+        status, failing = running.run("fail1", light=True)
+        assert status
+        assert {failing, running.process_of("wait1"), running.process_of("wait2")} == {shared}
+        assert running.run("clean2")[1] != shared
+
+
+def test_dead_processes_that_light_attempts_have_left_are_buried(tmp_path: Path) -> None:
+    with zygote(tmp_path) as running:
+        _, shared = running.run("orphan1", light=True)
+        number = 0
+        while children(shared):
+            number += 1
+            assert running.run(f"clean{number}", light=True)[1] == shared
+
+
+def test_a_light_attempt_that_does_not_stop_is_killed_with_its_process(tmp_path: Path) -> None:
+    with zygote(tmp_path) as running:
+        running.start("wait1", light=True)
+        _, shared = running.run("clean1", light=True)
+        running.start("hang1", light=True)
+        running.begun("hang1")
+        running.tell(stop="hang1")
+        ended = [running.answer()["ended"] for _ in range(2)]
+        assert {(name, status) for name, _, status in ended} == {("wait1", -9), ("hang1", -9)}
+        assert running.run("clean2", light=True)[1] != shared
+
+
+def test_a_process_takes_no_more_light_attempts_than_it_may_and_ends_after_them(tmp_path: Path) -> None:
+    with zygote(tmp_path, attempts=2) as running:
+        running.start("wait1", light=True)
+        _, first = running.run("clean1", light=True)
+        assert running.run("clean2", light=True)[1] != first
+        running.tell(stop="wait1")
+        assert running.answer()["ended"][0] == "wait1"
+        while Path(f"/proc/{first}").exists():
+            time.sleep(0.01)
