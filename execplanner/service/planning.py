@@ -97,11 +97,12 @@ class _Look:
 
     candidate: _Candidate
     wanted: Wanted
-    beside: Rows = NOTHING
+    beside: Rows | None = None
 
     def rows(self, taken: Mapping[str, Rows]) -> Rows:
         """Return what stands in the way."""
-        return np.concatenate([taken.get(self.candidate.facility.id, NOTHING), self.beside])
+        reserved = taken.get(self.candidate.facility.id, NOTHING)
+        return reserved if self.beside is None else np.concatenate([reserved, self.beside])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
