@@ -95,8 +95,10 @@ class RowMaker:
         rows = [self._this(common, known, replicas)]
         # Whoever may not read the file is not told where others have it, who may not ask who reads.
         told = replicas if common.link_authorized else [one for one in replicas if one.path or not one.online]
-        # A site that offers its copy by several protocols says once that it cannot be read.
-        rows += dict.fromkeys(self._replica(common, entry.did, replica) for replica in told)
+        copies = [self._replica(common, entry.did, replica) for replica in told]
+        if told and not told[-1].online:  # a site that has several protocols says once that its copy cannot be read
+            copies = list(dict.fromkeys(copies))
+        rows += copies
         if self._offers.cutouts is not None and rows[0].access_url is not None and _can_be_cut(known):
             rows.append(self._cutout(common, known))
         rows += self._work(identifier)
