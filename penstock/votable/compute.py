@@ -36,14 +36,17 @@ def lengths(column: pa.Array[Any]) -> NDArray[np.int32]:
     _, offsets, _ = column.buffers()
     if offsets is None:
         return np.zeros(len(column), np.int32)
-    bounds = np.frombuffer(offsets, np.int32, len(column) + 1, column.offset * 4)
-    return bounds[1:] - bounds[:-1]
+    bounds = np.frombuffer(memoryview(offsets), np.int32, len(column) + 1, column.offset * 4)
+    widths: NDArray[np.int32] = bounds[1:] - bounds[:-1]
+    return widths
 
 
 def numbers(column: pa.Array[Any], nulls: NDArray[np.bool_] | None, filler: float) -> NDArray[Any]:
     """Return the values of a column of numbers, `filler` in the place of those that `nulls` tells to be null."""
     kind, (_, data) = np.dtype(column.type.to_pandas_dtype()), column.buffers()
-    values: NDArray[Any] = np.frombuffer(data, kind, len(column), column.offset * kind.itemsize)
+    if data is None:
+        return np.zeros(len(column), kind)
+    values: NDArray[Any] = np.frombuffer(memoryview(data), kind, len(column), column.offset * kind.itemsize)
     return values if nulls is None else np.where(nulls, kind.type(filler), values)
 
 
@@ -57,11 +60,11 @@ def binary_column(data: NDArray[Any], widths: NDArray[np.integer[Any]]) -> pa.Ar
 def records_column(records: NDArray[Any]) -> pa.Array[Any]:
     """Return the binary column whose cells are the bytes of numpy records."""
     width = records.itemsize
-    return _binary(records.view(np.uint8), np.arange(0, (len(records) + 1) * width, width, np.int32))
+    return _binary(records.view(np.uint8), np.arange(0, (len(records) + 1) * width, width, dtype=np.int32))
 
 
 def _binary(data: NDArray[Any], offsets: NDArray[np.int32]) -> pa.Array[Any]:
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    buffers = [None, pa.py_buffer(offsets.data), pa.py_buffer(data.data)]
     column: pa.Array[Any] = pa.Array.from_buffers(pa.binary(), len(offsets) - 1, buffers)
     return column
 
@@ -86,9 +89,10 @@ def is_null(column: pa.Array[Any]) -> NDArray[np.bool_]:
     validity = column.buffers()[0]
     if validity is None:  # then none is, but for the type of which every value is null
         return np.full(len(column), column.null_count > 0)
-    bits = np.frombuffer(validity, np.uint8)
+    bits = np.frombuffer(memoryview(validity), np.uint8)
     valid = np.unpackbits(bits, count=column.offset + len(column), bitorder="little")[column.offset :]
-    return valid == 0
+    nulls: NDArray[np.bool_] = valid == 0
+    return nulls
 
 
 def byte_range(column: pa.Array[Any]) -> tuple[int, int]:
