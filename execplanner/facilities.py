@@ -359,7 +359,7 @@ class FacilityBook:
         self._folder = folder
         self._keeper = keeper
         self._fallback = tuple(fallback)
-        self._signature: object = None
+        self._signature: int | None = None
         self._table = FacilityTable(self._fallback)
 
     def table(self) -> FacilityTable:
@@ -376,7 +376,7 @@ class FacilityBook:
         """
         files = await asyncio.to_thread(self._files)
         rows = await self._keeper.facility_records()
-        signature = (files, tuple(rows))
+        signature = hash((files, tuple(rows)))  # not the records themselves: they are large
         if signature == self._signature:
             return
         found = await asyncio.to_thread(_read_all, [path for path, *_ in files], rows)
