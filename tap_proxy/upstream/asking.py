@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urljoin
@@ -118,10 +118,11 @@ async def _job(
 
 async def _left(client: UpstreamClient, url: str, here: Here, *, finished: bool, cancelled: bool) -> None:
     """Forget a job that is over, end one that nobody wants; another attempt finds it where there will be one."""
-    if cancelled and await here.is_wanted():
-        return
-    if finished or await abort(client, url):
-        await here.forget(url)
+    with suppress(ServiceError):  # the database is away: what is noted is tidied later
+        if cancelled and await here.is_wanted():
+            return
+        if finished or await abort(client, url):
+            await here.forget(url)
 
 
 async def _taken_up(client: UpstreamClient, request: Request, deadline: float, here: Here) -> str | None:
