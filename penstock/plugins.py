@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 from functools import cache, cached_property
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pkgutil import resolve_name
 from typing import Any, Generic, TypeVar
 
@@ -86,7 +86,7 @@ class Registry(Generic[T]):
 
 
 @cache
-def _installed() -> EntryPoints:
+def _installed() -> Any:  # the type of which is another in Python 3.12
     """Return the entry points of everything that is installed, for which the files of every package are read."""
     return entry_points()
 
