@@ -6,6 +6,7 @@ does its help.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,7 @@ def serve_command(
     processes: Annotated[int | None, typer.Option(help="Processes that serve, on as many cores")] = None,
 ) -> None:
     """Start services on one port: all of them, with a sample collection, if nothing is configured."""
+    gc.disable()  # what is loaded stays; `penstock.host.serve` enables it when everything is open
     from penstock.context import load
     from penstock.serving import run_server
 
