@@ -10,17 +10,16 @@ from datalink.core.description import TEXT, TITLE, capabilities
 from datalink.courier import Courier
 from datalink.downloads import DownloadHandlers
 from datalink.offers import offers_of
+from datalink.plugin import PATH
 from datalink.settings import DataLinkSettings
 from datalink.storage import LakeStorage
 from datalink.web import DataLinkHandlers
 from penstock.auth.opening import security_methods
 from penstock.edge.app import new_service_app
 from penstock.edge.vosi import add_vosi, available_unless
-from penstock.service import Description, Resources, Service
+from penstock.service import Description, Resources
 from penstock.settings import Settings
 from penstock.vosi import capabilities_document
-
-PATH = "/datalink"
 
 
 async def open_datalink(resources: Resources) -> web.Application:
@@ -61,6 +60,3 @@ def describe(settings: Settings, base_url: str) -> Description:
         resource_type="vr:Service",
         subjects=("data-access",),
     )
-
-
-service = Service(name="datalink", path=PATH, open=open_datalink, describe=describe, settings=DataLinkSettings)

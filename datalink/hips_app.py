@@ -8,16 +8,15 @@ from datalink.compose import link_service
 from datalink.core.hips import TEXT, TITLE, capabilities
 from datalink.hips_store import open_tree
 from datalink.hips_web import NAME, RESERVED, HipsHandlers
+from datalink.plugin import HIPS_PATH as PATH
 from datalink.settings import HipsSettings
 from penstock.edge.app import new_service_app
 from penstock.edge.errors import text_error
 from penstock.edge.vosi import add_vosi, available_unless
 from penstock.outbound import Outbound
-from penstock.service import Description, Resources, Service
+from penstock.service import Description, Resources
 from penstock.settings import Settings, SettingsError
 from penstock.vosi import capabilities_document, vosi_capabilities
-
-PATH = "/hips"
 
 
 async def open_service(resources: Resources) -> web.Application:
@@ -59,7 +58,3 @@ def describe(settings: Settings, base_url: str) -> Description:
         capabilities=(*vosi_capabilities(base_url), *capabilities(base_url, names)),
         subjects=("sky-surveys",),
     )
-
-
-service = Service(name="hips", path=PATH, open=open_service, describe=describe, settings=HipsSettings)
-"""The service plugin."""

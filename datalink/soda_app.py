@@ -11,6 +11,8 @@ from datalink.compose import link_service
 from datalink.core.soda_description import TEXT, TITLE, capabilities
 from datalink.cutouts import Cutouts
 from datalink.cutting.pool import CutterPool
+from datalink.plugin import PATH as LINKS_PATH
+from datalink.plugin import SODA_PATH as PATH
 from datalink.settings import SodaSettings
 from datalink.soda_jobs import NAME, soda_job
 from datalink.soda_web import SodaHandlers
@@ -19,13 +21,10 @@ from penstock.auth.opening import security_methods
 from penstock.edge.app import new_service_app
 from penstock.edge.errors import text_error
 from penstock.edge.vosi import add_vosi, available_unless
-from penstock.service import Description, Resources, Service
+from penstock.service import Description, Resources
 from penstock.settings import Settings
 from penstock.vosi import capabilities_document
 from uws.app import add_job_list
-
-PATH = "/datalink/soda"
-LINKS_PATH = "/datalink"
 
 
 @asynccontextmanager
@@ -79,6 +78,3 @@ def describe(settings: Settings, base_url: str) -> Description:
 
 SODA_CUTOUT = soda_job(open_cutouts, path=PATH, links_path=LINKS_PATH)
 """The job type."""
-
-service = Service(name="soda", path=PATH, open=open_service, describe=describe, settings=SodaSettings)
-"""The service plugin."""

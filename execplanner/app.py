@@ -13,6 +13,7 @@ from execplanner.compose import JOBS_PATH, facility_book, installed_executors, l
 from execplanner.core.description import TEXT, TITLE, capabilities
 from execplanner.joblist import UwsJobs, job_id
 from execplanner.peers import HttpCalls, PeerBook
+from execplanner.plugin import PATH
 from execplanner.service.broker import Broker
 from execplanner.service.federation import Federation
 from execplanner.service.locating import Locator
@@ -32,13 +33,11 @@ from penstock.edge.vosi import add_vosi
 from penstock.ivoid import resource_ivoid
 from penstock.openapi import describe as describe_operations
 from penstock.regext import Capability
-from penstock.service import Description, Resources, Service
+from penstock.service import Description, Resources
 from penstock.settings import Settings
 from penstock.vosi import Availability, capabilities_document
 from uws.app import JOBS, installed_job_types
 from uws.ports import JobType
-
-PATH = "/execplanner"
 
 
 async def open_planner(resources: Resources) -> web.Application:
@@ -143,14 +142,3 @@ def describe(settings: Settings, base_url: str) -> Description:
         capabilities=_capabilities(settings, base_url),
         subjects=("computational-methods",),
     )
-
-
-service = Service(
-    name="execplanner",
-    path=PATH,
-    open=open_planner,
-    describe=describe,
-    settings=ExecPlannerSettings,
-    migrations="execplanner.migrations",
-    schema="execplanner",
-)

@@ -16,7 +16,7 @@ from penstock.plugins import Group, Registry
 from penstock.service import Resources
 from penstock.settings import Settings
 from uws.app import longest_duration_s
-from uws.app import service as uws
+from uws.plugin import service as uws
 from uws.ports import JobType
 
 JOBS_PATH = f"{uws.path}/jobs"

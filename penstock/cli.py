@@ -1,26 +1,24 @@
-"""The command ``penstock``."""
+"""The command ``penstock``.
+
+Modules of commands say what can be asked for, and load what does it when it is: so a command starts quickly, and so
+does its help.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import gc
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
-from rich.console import Console
 
-from penstock.context import complete_settings_type, database, load
-from penstock.host import bind, chosen_services, serve
+from penstock.errors import SettingsError
 from penstock.lake.cli import lake_app
-from penstock.log import configure_logging
 from penstock.plugins import Group, PluginError, Registry
-from penstock.processes import serve_in_processes
-from penstock.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, SettingsError, config_file, list_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,12 +29,6 @@ app = typer.Typer(
 db_app = typer.Typer(no_args_is_help=True, help="The database.")
 app.add_typer(db_app, name="db")
 app.add_typer(lake_app, name="lake")
-_ENTRANCES = {  # where a client of a service begins, if not at its path
-    "/tap": ("TAP", ""),
-    "/uws": ("jobs", "/jobs"),
-    "/datalink": ("DataLink", "/links"),
-    "/registry": ("registry", "/oai"),
-}
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001  # typer passes it so
@@ -63,44 +55,12 @@ def serve_command(
     processes: Annotated[int | None, typer.Option(help="Processes that serve, on as many cores")] = None,
 ) -> None:
     """Start services on one port: all of them, with a sample collection, if nothing is configured."""
+    gc.disable()  # what is loaded stays; `penstock.host.serve` enables it when everything is open
+    from penstock.context import load
+    from penstock.serving import run_server
+
     settings = load(port=port, host=host, data_dir=data, processes=processes)
-    configure_logging(settings)
-    chosen_services(names or ())  # a misspelt name is told before a port is taken
-    listener = bind(settings.host, settings.port)
-    if settings.processes == 1:
-        _run(serve(settings, names or (), listener=listener, announce=_announce))
-        return
-
-    def serve_one(serving: Callable[[], None], first: bool) -> None:  # noqa: FBT001  # of `Serve`
-        def announce(base: str, paths: Sequence[str]) -> None:
-            if first:
-                _announce(base, paths)
-            serving()
-
-        with _wrong_settings_told():
-            _run(serve(settings, names or (), listener=listener, announce=announce))
-
-    sys.exit(serve_in_processes(settings.processes, serve_one))
-
-
-def _announce(base: str, paths: Sequence[str]) -> None:
-    out = Console(highlight=False, soft_wrap=True)
-    known = [path for path in _ENTRANCES if path in paths]
-    entrances = [(path, *_ENTRANCES[path]) for path in known]
-    entrances += [(path, path.strip("/"), "") for path in paths if path not in _ENTRANCES]
-    shown = ", ".join(f"{name} {base}{path}{rest}" for path, name, rest in entrances)
-    out.print(f"Penstock serves at {base}/ ({shown})", markup=False)
-    if "/tap" in paths:
-        _print_queries(out, base)
-    sys.stdout.flush()
-
-
-def _print_queries(out: Console, base: str) -> None:
-    out.print("Try:", style="bold")
-    query = "SELECT TOP 5 target_name, s_ra, s_dec FROM ivoa.obscore"
-    out.print(f'  python -c \'import pyvo; print(pyvo.dal.TAPService("{base}/tap").search("{query}"))\'', markup=False)
-    out.print(f"  stilts tapquery tapurl={base}/tap adql='{query}'", markup=False)
-    out.print(f"  curl '{base}/tap/sync' -d LANG=ADQL -d FORMAT=csv -d 'QUERY={query}'", markup=False)
+    sys.exit(run_server(settings, names or (), _wrong_settings_told))
 
 
 @app.command("settings")
@@ -108,6 +68,11 @@ def settings_command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per setting")] = False,
 ) -> None:
     """List every setting, its environment variable, its value and its meaning."""
+    import orjson
+
+    from penstock.context import complete_settings_type, load
+    from penstock.settings import CONFIG_VARIABLE, DEFAULT_CONFIG, config_file, list_settings
+
     kind = complete_settings_type()
     values = load().model_dump(mode="json")
     rows = []
@@ -130,22 +95,16 @@ def settings_command(
 @db_app.command("upgrade")
 def upgrade_command(data: Annotated[Path | None, typer.Option(help="Data directory")] = None) -> None:
     """Bring the database to the newest revision; `serve` does the same at its start."""
+    import asyncio
+
+    from penstock.context import database, load
 
     async def upgrade() -> None:
         async with database(load(data_dir=data)):
             pass
 
-    _run(upgrade())
+    asyncio.run(upgrade())
     typer.echo("The database is up to date.")
-
-
-def _run(coroutine: object) -> None:
-    try:
-        import uvloop
-    except ImportError:  # not on every platform
-        asyncio.run(coroutine)  # type: ignore[arg-type]
-    else:
-        uvloop.run(coroutine)  # type: ignore[arg-type]
 
 
 def main() -> None:

@@ -7,16 +7,16 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy.exc import SQLAlchemyError
+from typing import TYPE_CHECKING, Any
 
 from penstock.dali.errors import ServiceUnavailable
-from penstock.db import Database
 from penstock.lake.rucio.settings import RucioSettings
 from penstock.plugins import Group, Registry
 from penstock.service import Service
 from penstock.settings import Settings, SettingsError, load_settings, settings_type
+
+if TYPE_CHECKING:
+    from penstock.db import Database
 
 SERVICES: Registry[Service] = Registry(Group.SERVICES, Service)
 LAKE_SECTIONS = {"rucio": RucioSettings}
@@ -82,6 +82,8 @@ async def database(settings: Settings, *, migrate: bool = True) -> AsyncIterator
     SettingsError
         The URL is wrong, or the database cannot be reached or was made by a newer version.
     """
+    from penstock.db import Database  # here, since many commands only read settings
+
     prepare_data_dir(settings.data_dir)
     try:
         db = Database(settings.database)
@@ -98,6 +100,7 @@ async def database(settings: Settings, *, migrate: bool = True) -> AsyncIterator
 async def _prepare(db: Database) -> None:
     # here, since Alembic takes a while to load, and jobs, workers and most commands do without
     from alembic.util import CommandError
+    from sqlalchemy.exc import SQLAlchemyError
 
     from penstock.migrations import upgrade
 

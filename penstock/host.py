@@ -232,6 +232,7 @@ async def serve(
             await web.SockSite(runner, listener, backlog=BACKLOG).start()
             gc.collect()
             gc.freeze()  # what was opened lives as long as the process: the collector need not look at it again
+            gc.enable()
             announce(settings.own_url, [service.path for service in chosen_services(names)])
             await stop.wait()
         finally:

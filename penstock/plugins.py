@@ -1,14 +1,16 @@
 """Plugins: every kind comes through entry points, those of this distribution too.
 
-`Group` lists all entry point groups; `Registry` loads one of them.
+`Group` lists all entry point groups; `Registry` loads one of them; `later` names what a plugin loads when it is used.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from pkgutil import resolve_name
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -48,7 +50,7 @@ class Registry(Generic[T]):
 
     @cached_property
     def _entries(self) -> dict[str, EntryPoint]:
-        return {entry.name: entry for entry in entry_points(group=self.group)}
+        return {entry.name: entry for entry in _installed().select(group=self.group)}
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all plugins of the group, sorted, without loading any."""
@@ -81,3 +83,21 @@ class Registry(Generic[T]):
         if not isinstance(plugin, self.kind):
             raise PluginError(f"{self.group} plugin {name!r} ({entry.value}) is not a {self.kind.__name__}")
         return plugin
+
+
+@cache
+def _installed() -> Any:  # the type of which is another in Python 3.12
+    """Return the entry points of everything that is installed, for which the files of every package are read."""
+    return entry_points()
+
+
+def later(place: str) -> Callable[..., Any]:
+    """Return a function that calls the one at `place`, ``package.module:name``, and loads its module only then.
+
+    Every command knows all plugins, and should not pay for what it does not use.
+    """
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        return resolve_name(place)(*arguments, **named)
+
+    return call

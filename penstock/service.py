@@ -1,27 +1,30 @@
 """What a service is to the host: a name, a path, settings, tables, and how to open it.
 
 A plugin of the group ``penstock.services`` is a `Service`. Opening one needs `Resources`: what all services in a
-process share. Describing one needs settings only, so that a registry can describe services that run elsewhere.
+process share. Describing one needs settings only, so that a registry can describe services that run elsewhere. The
+module of a plugin loads neither what opens nor what describes it (`penstock.plugins.later`): every command knows all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from aiohttp import web
+if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
 
-from penstock.auth.principal import Authenticator
-from penstock.clock import Clock
-from penstock.db import Database
-from penstock.edge.health import Readiness
-from penstock.edge.urls import Urls
-from penstock.lake.port import DataLake
-from penstock.settings import Section, Settings
-from penstock.tables import Schema
-from penstock.vosi import Capability
+    from aiohttp import web
+
+    from penstock.auth.principal import Authenticator
+    from penstock.clock import Clock
+    from penstock.db import Database
+    from penstock.edge.health import Readiness
+    from penstock.edge.urls import Urls
+    from penstock.lake.port import DataLake
+    from penstock.settings import Section, Settings
+    from penstock.tables import Schema
+    from penstock.vosi import Capability
 
 T = TypeVar("T")
 

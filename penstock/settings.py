@@ -34,9 +34,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 from pydantic_settings import SettingsError as SourceError
-from sqlalchemy.engine import URL
 
 from penstock.auth.addresses import host_of, is_protected
+from penstock.errors import SettingsError as SettingsError
 
 S = TypeVar("S", bound="Section")
 CONFIG_VARIABLE = "PENSTOCK_CONFIG"
@@ -45,10 +45,6 @@ FOR_JOBS = {"for": "jobs"}
 """The pydantic context in which settings are written for the processes of jobs, with the secrets that these need."""
 _AUTHORITY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._~*'()!-]{2,}")
 _BASE_URL = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%-]+)*/*")
-
-
-class SettingsError(Exception):
-    """A setting is missing or wrong; the message is one line for the operator."""
 
 
 class Section(BaseModel):
@@ -216,6 +212,8 @@ class Settings(BaseSettings):
         """The database's URL, whether given or the embedded default."""
         if self.database_url:
             return self.database_url
+        from sqlalchemy.engine import URL  # who only reads settings does without
+
         url = URL.create("sqlite", database=str(self.data_dir.absolute() / "penstock.db"))
         return url.render_as_string()
 

@@ -22,18 +22,16 @@ from registry import compose
 from registry.collections import collections_of
 from registry.core.description import TEXT, TITLE, capabilities
 from registry.core.record import REGISTRY_TYPE
+from registry.plugin import PATH
 from registry.ports import Origin
 from registry.regtap_store import refill
 from registry.service.harvesting import HarvestFailed
 from registry.service.making import TAP
-from registry.service.oai import NAME
 from registry.settings import RegistrySettings
-from registry.store import SCHEMA
 from registry.web.oai import OaiHandlers
 from registry.web.records import RecordHandlers
 from registry.web.records import render_error as render_record_error
 
-PATH = "/registry"
 log = structlog.get_logger(__name__)
 
 
@@ -157,14 +155,3 @@ def describe(settings: Settings, base_url: str) -> Description:
         resource_type=REGISTRY_TYPE,
         subjects=("virtual-observatories",),
     )
-
-
-service = Service(
-    name=NAME,
-    path=PATH,
-    open=open_registry,
-    describe=describe,
-    settings=RegistrySettings,
-    migrations="registry.migrations",
-    schema=SCHEMA,
-)

@@ -21,7 +21,7 @@ from penstock.edge.errors import votable_error
 from penstock.edge.vosi import add_vosi
 from penstock.outbound import Outbound
 from penstock.plugins import Group, Registry
-from penstock.service import Description, Resources, Service, Shared
+from penstock.service import Description, Resources, Shared
 from penstock.settings import Settings
 from penstock.tables import Schema
 from penstock.vosi import Availability, Capability, capabilities_document
@@ -33,6 +33,7 @@ from tap_proxy.core.examples import examples_for
 from tap_proxy.core.request import RowLimits
 from tap_proxy.core.tap_schema import NAME, TAP_SCHEMA
 from tap_proxy.jobs import query_job
+from tap_proxy.plugin import PATH
 from tap_proxy.ports import TapSource
 from tap_proxy.service import TapService
 from tap_proxy.settings import TapSettings
@@ -45,7 +46,6 @@ from tap_proxy.upstream.shadows import Shadows
 from tap_proxy.web import add_examples, add_front_page, add_plan, add_sync, availability
 from uws.app import add_job_list, unfinished
 
-PATH = "/tap"
 TITLE = "TAP"
 TEXT = "Queries in ADQL on the observations and files of a data lake (TAP 1.1)."
 
@@ -207,13 +207,3 @@ async def _engine_of(resources: Resources) -> TapService:
 
 
 QUERY_TAP = query_job(_engine_of, path=PATH)
-
-service = Service(
-    name="tap",
-    path=PATH,
-    open=open_service,
-    describe=describe,
-    settings=TapSettings,
-    migrations="tap_proxy.migrations",
-    schema=NAME,
-)

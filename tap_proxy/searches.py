@@ -17,7 +17,7 @@ from penstock.edge.pages import render_page
 from penstock.edge.params import read_parameters
 from penstock.edge.vosi import add_vosi
 from penstock.regext import Extension, InputParam, Interface
-from penstock.service import Description, Resources, Service
+from penstock.service import Description, Resources
 from penstock.settings import Settings
 from penstock.vosi import Capability, capabilities_document, vosi_capabilities
 from penstock.votable.document import Info, Param, ServiceDescriptor, error_document
@@ -28,6 +28,7 @@ from tap_proxy.core.scs import INPUTS as CONE_INPUTS
 from tap_proxy.core.scs import ConeSearch, read_cone
 from tap_proxy.core.sia import INPUTS as IMAGE_INPUTS
 from tap_proxy.core.sia import read_image_query
+from tap_proxy.plugin import scs, sia
 from tap_proxy.service import Run
 from tap_proxy.settings import TapSettings
 from tap_proxy.web import availability, parameter_limits, send_result
@@ -59,10 +60,6 @@ class Search:
     render_error: ErrorRenderer = votable_error
     extension: Callable[[TapSettings], Extension | None] = lambda _settings: None
     self_describing: bool = False
-
-    def service(self, name: str) -> Service:
-        """Return the plugin."""
-        return Service(name=name, path=self.path, open=self.open, describe=self.describe)
 
     async def open(self, resources: Resources) -> web.Application:
         """Make the application of the service."""
@@ -179,7 +176,7 @@ def cone_error(_request: web.Request, error: ServiceError, status: int) -> web.R
 
 
 SIA = Search(
-    path="/sia",
+    path=sia.path,
     title="SIA",
     text="Images and cubes of a data lake by position, wavelength, time and what made them (SIA 2.0).",
     standard_id="ivo://ivoa.net/std/SIA#query-2.0",
@@ -190,7 +187,7 @@ SIA = Search(
     self_describing=True,
 )
 SCS = Search(
-    path="/scs",
+    path=scs.path,
     title="Cone search",
     text="Observations of a data lake around a position (SCS 1.03).",
     standard_id="ivo://ivoa.net/std/ConeSearch",
@@ -200,6 +197,3 @@ SCS = Search(
     render_error=cone_error,
     extension=lambda settings: ConeSearch(max_records=settings.maxrec_hard),
 )
-
-sia = SIA.service("sia")
-scs = SCS.service("scs")

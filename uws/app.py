@@ -22,10 +22,10 @@ from penstock.edge.params import ParameterLimits
 from penstock.edge.urls import Urls
 from penstock.edge.vosi import add_vosi
 from penstock.host import open_resources
-from penstock.openapi import describe
+from penstock.openapi import describe as describe_operations
 from penstock.plugins import Group, Registry
 from penstock.regext import Capability, Interface
-from penstock.service import Description, Resources, Service, Shared
+from penstock.service import Description, Resources, Shared
 from penstock.settings import Settings
 from penstock.vosi import Availability, capabilities_document, vosi_capabilities
 from uws.catalogue import Catalogue
@@ -174,7 +174,7 @@ def mount_job_list(
         dali=fixed is not None and not fixed.validate_at_creation,
     )
     JobListResource(service, settings).add_to(app, path)
-    describe(app, path, JOB_LIST)
+    describe_operations(app, path, JOB_LIST)
 
     async def stop_waiting(_app: web.Application) -> None:
         service.stop_waiting()
@@ -257,7 +257,7 @@ async def create_app(**given: Any) -> web.Application:
     """
     async with AsyncExitStack() as stack:
         resources = await stack.enter_async_context(open_resources(load(**given)))
-        app = await _open(resources)
+        app = await open_service(resources)
         install_authentication(app, resources.authenticator)
         install_body_timeout(app, resources.settings.body_idle_s)
         closing = stack.pop_all()
@@ -269,7 +269,8 @@ async def create_app(**given: Any) -> web.Application:
     return app
 
 
-async def _open(resources: Resources) -> web.Application:
+async def open_service(resources: Resources) -> web.Application:
+    """Return the application of all jobs of the process."""
     return make_app(resources, await resources.shared(JOBS))
 
 
@@ -300,21 +301,10 @@ def _capabilities(settings: Settings, base_url: str) -> tuple[Capability, ...]:
     return (jobs, *vosi_capabilities(base_url))
 
 
-def _describe(settings: Settings, base_url: str) -> Description:
+def describe(settings: Settings, base_url: str) -> Description:
+    """Say what the service offers at a base URL."""
     return Description(
         title=TITLE,
         text=TEXT,
         capabilities=_capabilities(settings, base_url),
     )
-
-
-service = Service(
-    name="uws",
-    path="/uws",
-    open=_open,
-    describe=_describe,
-    settings=UwsSettings,
-    migrations="uws.migrations",
-    schema="uws",
-)
-"""The service plugin."""

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from penstock.context import load
-
 worker_app = typer.Typer()
 
 
@@ -31,7 +29,8 @@ def worker_command(
     On SIGTERM jobs may go on for uws.drain_s seconds; those that still run then are handed back and start again
     elsewhere.
     """
-    from uws.celery_app import make_app, run_worker  # Celery is large, and other commands do without
+    from penstock.context import load
+    from uws.celery_app import make_app, run_worker
 
     own = {"max_running": concurrency, "api_url": api}
     settings = load(data_dir=data, uws={name: value for name, value in own.items() if value is not None} or None)

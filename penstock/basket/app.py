@@ -7,8 +7,10 @@ import os
 from aiohttp import web
 
 from penstock.auth.opening import security_methods
-from penstock.basket.service import PATH, Baskets, BasketSettings
-from penstock.basket.store import SCHEMA, BasketStore
+from penstock.basket.plugin import PATH
+from penstock.basket.service import Baskets
+from penstock.basket.settings import BasketSettings
+from penstock.basket.store import BasketStore
 from penstock.basket.web import BasketHandlers
 from penstock.clock import Clock
 from penstock.dali.errors import ServiceError
@@ -16,7 +18,7 @@ from penstock.db import Database
 from penstock.edge.app import new_service_app
 from penstock.edge.errors import negotiated_error, problem_error
 from penstock.regext import Capability, Interface
-from penstock.service import Description, Resources, Service
+from penstock.service import Description, Resources
 from penstock.settings import Settings
 
 TITLE = "Basket"
@@ -53,14 +55,3 @@ def describe(settings: Settings, base_url: str) -> Description:
         capabilities=(Capability(standard_id=None, interfaces=(interface,)),),
         subjects=("data-access",),
     )
-
-
-service = Service(
-    name="basket",
-    path=PATH,
-    open=open_service,
-    describe=describe,
-    settings=BasketSettings,
-    migrations="penstock.basket.migrations",
-    schema=SCHEMA,
-)

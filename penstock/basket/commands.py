@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
-import orjson
 import typer
 
 from penstock.auth.principal import Principal
-from penstock.basket.app import open_baskets
-from penstock.basket.model import basket_json, item_json, read_item
-from penstock.basket.service import Baskets
-from penstock.clock import utc_now
-from penstock.context import database, load
 from penstock.dali.errors import ServiceError
+
+if TYPE_CHECKING:
+    from penstock.basket.service import Baskets
 
 T = TypeVar("T")
 FAILED = 1
@@ -38,6 +34,7 @@ def list_command(
     as_json: AsJson = False,
 ) -> None:
     """List an owner's baskets, or what is in one."""
+    from penstock.basket.model import basket_json, item_json
 
     async def read(baskets: Baskets) -> list[dict[str, object]]:
         caller = Principal(subject=owner)
@@ -66,6 +63,7 @@ def add_command(
     as_json: AsJson = False,
 ) -> None:
     """Put references into a basket, which is made if it is not there."""
+    from penstock.basket.model import item_json, read_item
 
     async def add(baskets: Baskets) -> list[dict[str, object]]:
         given = [{"reference": one} | ({"label": label} if label else {}) for one in references]
@@ -97,6 +95,12 @@ def remove_command(
 
 def _with_baskets(data: Path | None, use: Callable[[Baskets], Awaitable[T]]) -> T:
     """Run `use` on the migrated database; an error of it is one line, and the exit code `FAILED`."""
+    import asyncio
+
+    from penstock.basket.app import open_baskets
+    from penstock.clock import utc_now
+    from penstock.context import database, load
+
     settings = load(data_dir=data)
 
     async def run() -> T:
@@ -112,6 +116,8 @@ def _with_baskets(data: Path | None, use: Callable[[Baskets], Awaitable[T]]) -> 
 
 def _print(row: dict[str, object], *, as_json: bool) -> None:
     if as_json:
+        import orjson
+
         sys.stdout.buffer.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
     elif "reference" in row:
         typer.echo("  ".join(str(row[key]) for key in ("id", "kind", "reference", "label") if key in row))

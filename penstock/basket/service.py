@@ -12,31 +12,19 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import timedelta
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field
-
 from penstock.auth.principal import Principal
 from penstock.basket.model import Basket, Item, Kind, NewItem, basket_name
+from penstock.basket.plugin import PATH
+from penstock.basket.settings import BasketSettings
 from penstock.basket.store import BasketStore
 from penstock.clock import Clock
 from penstock.dali.errors import NotFound, UsageError
 from penstock.dali.params import Parameters
-from penstock.settings import Section
 
 PREFIX = "basket:"
-PATH = "/basket"
 _NAME_BYTES = 10
 _PAGE = 1000
 Random = Callable[[int], bytes]
-
-
-class BasketSettings(Section):
-    """``PENSTOCK_BASKET__...``, ``[basket]``."""
-
-    max_baskets: int = Field(100, ge=1, description="How many baskets one user may have")
-    max_items: int = Field(10_000, ge=1, description="How many items a basket may have")
-    anonymous_days: float = Field(
-        30.0, gt=0, description="Days after its last change when the basket of an anonymous caller may be removed"
-    )
 
 
 class Baskets:

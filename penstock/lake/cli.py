@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
-import orjson
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from penstock.context import database, load
-from penstock.db import async_url
-from penstock.lake.names import as_text, collection_name, site_name
-from penstock.lake.port import Site
-from penstock.lake.rows import SUFFIXES
+from penstock.lake.names import collection_name, site_name
 from penstock.lake.rucio.commands import attach_command, harvest_command
-from penstock.lake.sample import COLLECTION, ensure_sample
-from penstock.lake.scan import Report, Scan
-from penstock.lake.store import LakeStore
-from penstock.lake.tree import Tree
-from penstock.settings import Settings, SettingsError
 
-T = TypeVar("T")
 SOME_SKIPPED = 3  # the exit code of a scan that left files out
 
 lake_app = typer.Typer(no_args_is_help=True, help="The data lake of this host.")
@@ -73,83 +55,28 @@ def add_command(  # noqa: PLR0913  # the options of the command
     """
     if (latitude is None) != (longitude is None):
         raise typer.BadParameter("--latitude and --longitude are given together")
-    tree = Tree(path=path, collection=collection or _name_of(path))
+    from penstock.lake import operating
+    from penstock.lake.port import Site
+
     place = Site(name=site, latitude_deg=latitude, longitude_deg=longitude)
-    began = time.monotonic()
-    settings = _settings(data)
-    report = _with_store(
-        settings, lambda store: _add(settings, store, Scan(store=store, tree=tree, site=place, verify=verify))
-    )
-    if as_json:
-        skipped = [{"path": as_text(str(item.path)), "reason": item.reason} for item in report.skipped]
-        _print_json(asdict(report) | {"skipped": skipped})
-    else:
-        _print_report(report, time.monotonic() - began)
-    if not (report.added or report.updated or report.unchanged or report.skipped):
-        _tell(f"no FITS file at {as_text(str(path))}: none is called {', '.join(f'*{suffix}' for suffix in SUFFIXES)}")
-    raise typer.Exit(SOME_SKIPPED if report.skipped else 0)
-
-
-def _name_of(path: Path) -> str:
-    folder = path if path.is_dir() else path.parent
-    try:
-        return collection_name(folder.name)
-    except ValueError as error:
-        raise typer.BadParameter(f"{error}; name it with --collection") from error
-
-
-async def _add(settings: Settings, store: LakeStore, scan: Scan) -> Report:
-    try:
-        if settings.lake == "local" and await ensure_sample(settings, store):
-            _tell(f"the lake is new and was given the sample; `penstock lake remove {COLLECTION}` forgets it")
-    except OSError as error:
-        raise SettingsError(f"the sample cannot be written: {error}") from error
-    return await _run(scan)
-
-
-async def _run(scan: Scan) -> Report:
-    columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-        scan.progress = lambda done, total: bar.update(task, completed=done, total=total)
-        return await scan.run()
-
-
-def _print_report(report: Report, seconds: float) -> None:
-    for item in report.skipped:
-        _tell(f"skipped {as_text(str(item.path))}: {item.reason}")
-    counts = {name: getattr(report, name) for name in ("added", "updated", "unchanged", "vanished")}
-    counts["skipped"] = len(report.skipped)
-    shown = ", ".join(f"{count} {name}" for name, count in counts.items())
-    typer.echo(f"{shown} in {seconds:.1f} s")
+    whole = operating.add(path, place, collection=collection, verify=verify, data=data, as_json=as_json)
+    raise typer.Exit(0 if whole else SOME_SKIPPED)
 
 
 @lake_app.command("sites")
 def sites_command(data: _Data = None, as_json: _Json = False) -> None:
     """List the storage sites."""
-    sites = _with_store(_settings(data, existing=True), lambda store: store.sites())
-    if as_json:
-        _print_json([asdict(site) for site in sites])
-        return
-    table = Table("site", "title", "latitude", "longitude", "medium")
-    for site in sites:
-        table.add_row(site.name, site.title, _degrees(site.latitude_deg), _degrees(site.longitude_deg), site.medium)
-    Console().print(table)
+    from penstock.lake import operating
+
+    operating.show_sites(data, as_json=as_json)
 
 
 @lake_app.command("ls")
 def list_command(data: _Data = None, as_json: _Json = False) -> None:
     """List the collections and what each site has of them."""
-    holdings = _with_store(_settings(data, existing=True), lambda store: store.holdings())
-    if as_json:
-        _print_json([asdict(holding) for holding in holdings])
-        return
-    table = Table("collection", "site", "files", "readable", "MB")
-    for holding in holdings:
-        size = f"{holding.size_bytes / 1e6:.1f}"
-        table.add_row(holding.collection, holding.site, str(holding.files), str(holding.available), size)
-    Console().print(table)
+    from penstock.lake import operating
+
+    operating.show_holdings(data, as_json=as_json)
 
 
 @lake_app.command("remove")
@@ -157,41 +84,6 @@ def remove_command(
     collection: Annotated[str, typer.Argument(help="Name of the collection")], data: _Data = None
 ) -> None:
     """Forget a collection; its files stay where they are."""
-    removed = _with_store(_settings(data, existing=True), lambda store: store.remove(collection))
-    typer.echo(f"{removed} files of {collection} forgotten")
-    raise typer.Exit(0 if removed else 1)
+    from penstock.lake import operating
 
-
-def _settings(data: Path | None, *, existing: bool = False) -> Settings:
-    """Read the settings and tell which lake they mean; one that must be `existing` is not made."""
-    settings = load(data_dir=data)
-    folder = settings.data_dir.absolute()
-    try:
-        url = async_url(settings.database)
-    except ValueError as error:
-        raise SettingsError(f"setting database_url: {error}") from error
-    shown = f", database {url.render_as_string(hide_password=True)}" if settings.database_url else ""
-    if existing and url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        raise SettingsError(f"no lake at {folder}{shown}: give --data, or run `penstock serve` first")
-    _tell(f"data directory {folder}{shown}")
-    return settings
-
-
-def _tell(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-def _with_store(settings: Settings, use: Callable[[LakeStore], Awaitable[T]]) -> T:
-    async def run() -> T:
-        async with database(settings) as db:
-            return await use(LakeStore(db, settings.authority))
-
-    return asyncio.run(run())
-
-
-def _degrees(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}°"
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
+    raise typer.Exit(0 if operating.remove(collection, data) else 1)

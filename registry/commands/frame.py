@@ -1,4 +1,4 @@
-"""What the commands share: their options, how they reach the database, and how they tell what went wrong."""
+"""What the commands share: how they reach the database, and how they tell what went wrong."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 import typer
@@ -18,10 +18,6 @@ from penstock.settings import Settings, SettingsError
 
 T = TypeVar("T")
 FAILED, SOME_LEFT = 1, 3  # exit codes: nothing was done; some of it was not
-
-app = typer.Typer(no_args_is_help=True, help="The registry: publish records, and harvest those of others.")
-Data = Annotated[Path | None, typer.Option("--data", help="Directory of everything that must persist")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs, one object a line")]
 
 
 def settings_of(data: Path | None, *, existing: bool = False) -> Settings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -17,9 +17,6 @@ from penstock.settings import Settings
 from registry import compose
 from registry.commands.frame import (
     SOME_LEFT,
-    AsJson,
-    Data,
-    app,
     fail,
     print_json,
     settings_of,
@@ -34,21 +31,10 @@ from registry.settings import RegistrySettings
 _NOTES_SHOWN = 10
 
 
-@app.command("harvest")
-def harvest_command(  # the options of the command
-    url: Annotated[str | None, typer.Argument(help="OAI-PMH address; else all that the settings name")] = None,
-    set_name: Annotated[str | None, typer.Option("--set", help='The set to ask for; "" for all records')] = None,
-    full: Annotated[bool, typer.Option("--full", help="Read everything, and delete what is gone")] = False,
-    allow_private: Annotated[
-        bool, typer.Option("--allow-private", help="Addresses of private networks and of this machine, too")
-    ] = False,
-    data: Data = None,
-    as_json: AsJson = False,
+def harvest(
+    url: str | None, set_name: str | None, *, full: bool, allow_private: bool, data: Path | None, as_json: bool
 ) -> None:
-    """Take what is new of another registry's records, or of all that the settings name.
-
-    One that was interrupted goes on. Exits with 3 if records were quarantined, with 1 if a registry could not be read.
-    """
+    """Take what is new of another registry's records, or of all that the settings name."""
     settings = settings_of(data)
     section = settings.section(RegistrySettings)
     urls = (url,) if url else section.harvest
@@ -115,8 +101,7 @@ def _show_report(report: Report, *, as_json: bool) -> None:
         tell("`penstock registry quarantine` says why records were not taken")
 
 
-@app.command("sources")
-def sources_command(data: Data = None, as_json: AsJson = False) -> None:
+def sources(data: Path | None, *, as_json: bool) -> None:
     """List the registries that were harvested, and how the last time went."""
     settings = settings_of(data, existing=True)
     sources = with_database(settings, lambda db: compose.source_store(db).sources())
@@ -130,12 +115,7 @@ def sources_command(data: Data = None, as_json: AsJson = False) -> None:
         typer.echo(f"{one.url} set {one.set or '(all)'}, {reach}, last tried {one.attempted}: {state}")
 
 
-@app.command("quarantine")
-def quarantine_command(
-    url: Annotated[str | None, typer.Argument(help="Of one registry only")] = None,
-    data: Data = None,
-    as_json: AsJson = False,
-) -> None:
+def quarantine(url: str | None, data: Path | None, *, as_json: bool) -> None:
     """List the records that were harvested and not taken, and why; --json has what there was of them."""
     settings = settings_of(data, existing=True)
     found = with_database(settings, lambda db: compose.source_store(db).quarantined(url))
@@ -147,8 +127,7 @@ def quarantine_command(
         typer.echo(f"{one.ivoid or '(no identifier)'} of {one.source}, {one.seen}: {one.reason}")
 
 
-@app.command("forget")
-def forget_command(url: Annotated[str, typer.Argument(help="The registry")], data: Data = None) -> None:
+def forget(url: str, data: Path | None) -> None:
     """Forget a registry and all records that were harvested from it."""
     settings = settings_of(data, existing=True)
     count = with_database(settings, lambda db: compose.source_store(db).forget(url))

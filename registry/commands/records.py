@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from lxml import etree
@@ -18,9 +17,6 @@ from registry import compose
 from registry.commands.frame import (
     FAILED,
     SOME_LEFT,
-    AsJson,
-    Data,
-    app,
     fail,
     print_json,
     settings_of,
@@ -36,13 +32,9 @@ from registry.service.editing import InvalidRecord
 from registry.settings import RegistrySettings
 
 PAGE = 500
-_Ivoid = Annotated[str, typer.Argument(help="Identifier of the record, ivo://authority/path")]
 
 
-@app.command("init")
-def init_command(
-    path: Annotated[Path, typer.Argument(help="The file to write; - prints it")] = Path("curation.toml"),
-) -> None:
+def init(path: Path) -> None:
     """Write an example of the file that curates records, with a comment on every key."""
     if str(path) == "-":
         typer.echo(EXAMPLE, nl=False)
@@ -57,12 +49,7 @@ def init_command(
     typer.echo(f"{path} written; name it with PENSTOCK_REGISTRY__CURATION={path.absolute()}")
 
 
-@app.command("add")
-def add_command(
-    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files of one record each, or folders of *.xml")],
-    data: Data = None,
-    as_json: AsJson = False,
-) -> None:
+def add(paths: list[Path], data: Path | None, *, as_json: bool) -> None:
     """Write records, new or in place of those with the same identifiers. Exits with 3 if some were refused."""
     settings = settings_of(data)
     files = list(_files(paths))
@@ -100,11 +87,7 @@ def _show_refusal(file: Path, message: str, findings: list[RuleFinding], *, as_j
         tell(f"{file}: {message}")
 
 
-@app.command("validate")
-def validate_command(
-    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files of one record each, or folders of *.xml")],
-    as_json: AsJson = False,
-) -> None:
+def validate(paths: list[Path], *, as_json: bool) -> None:
     """Judge records by their schemas and by the rules of publishing registries. Exits with 1 if one has an error."""
     settings = settings_of(None)
     wrong = 0
@@ -139,8 +122,7 @@ def _read(file: Path, settings: Settings) -> bytes:
         raise fail(f"{file} cannot be read: {error.strerror}") from error
 
 
-@app.command("deprecate")
-def deprecate_command(ivoid: _Ivoid, data: Data = None) -> None:
+def deprecate(ivoid: str, data: Path | None) -> None:
     """Say that a resource is not there any more: its record stays, with the status inactive."""
     settings = settings_of(data, existing=True)
     stored = with_database(
@@ -149,8 +131,7 @@ def deprecate_command(ivoid: _Ivoid, data: Data = None) -> None:
     typer.echo(f"{stored.ivoid} is inactive")
 
 
-@app.command("delete")
-def delete_command(ivoid: _Ivoid, data: Data = None) -> None:
+def delete(ivoid: str, data: Path | None) -> None:
     """Delete a record that was added by hand; harvesters are told so for good."""
     settings = settings_of(data, existing=True)
     stored = with_database(
@@ -159,19 +140,8 @@ def delete_command(ivoid: _Ivoid, data: Data = None) -> None:
     typer.echo(f"{stored.ivoid} is deleted")
 
 
-@app.command("list")
-def list_command(
-    words: Annotated[list[str] | None, typer.Argument(help="Words of the title or the identifier")] = None,
-    kind: Annotated[str | None, typer.Option("--type", help="xsi:type, such as vs:CatalogService")] = None,
-    origin: Annotated[
-        str | None, typer.Option(help="deployment, lake, operator, or the URL of a registry that was harvested")
-    ] = None,
-    deleted: Annotated[bool, typer.Option("--deleted", help="Deleted ones, too")] = False,
-    data: Data = None,
-    as_json: AsJson = False,
-) -> None:
+def list_records(wanted: Filter, data: Path | None, *, as_json: bool) -> None:
     """List records of our own and of others."""
-    wanted = Filter(words=tuple(words or ()), type=kind, origin=origin, deleted=deleted)
     settings = settings_of(data, existing=True)
 
     async def find(db: Database) -> list[Summary]:
@@ -191,8 +161,7 @@ def list_command(
         typer.echo(f"{one.ivoid} {one.type} {one.updated[:10]} {one.origin} {one.title}{state}")
 
 
-@app.command("show")
-def show_command(ivoid: _Ivoid, data: Data = None) -> None:
+def show(ivoid: str, data: Path | None) -> None:
     """Print a record as XML."""
     settings = settings_of(data, existing=True)
     stored = with_database(settings, lambda db: compose.record_store(db).get(ivoid))

@@ -5,7 +5,7 @@
     text -- parse --> ast.Query -- analyse(catalogue) --> bound.Analysed -- translate(dialect) --> Translation
 
 `parse` judges the form, `analyse` the names and types; `translate` refuses only what nests too deep for the database.
-Nothing is cached but the parser's tables, which the first query builds.
+Nothing is cached but the parser's tables, which the first query loads or builds.
 """
 
 from __future__ import annotations

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
-from importlib.resources import files
+from importlib.util import cache_from_source
+from pathlib import Path
 from typing import Any, cast
 
 from lark import Lark, Token, UnexpectedToken
@@ -16,6 +18,7 @@ from tap_proxy.adql.lexer import TokenSource, end_of, span_of, tokenize
 
 MAX_LENGTH = 1_000_000
 """Characters of a query."""
+_GRAMMAR = Path(__file__).with_name("grammar.lark")
 
 
 def parse(text: str, *, max_length: int = MAX_LENGTH) -> ast.Query:
@@ -49,6 +52,21 @@ def _index(tokens: list[Token], token: Token) -> int:
 
 @cache
 def _parser() -> Lark:
-    """Build the parser's tables, once: it takes a third of a second."""
-    grammar = files("tap_proxy.adql").joinpath("grammar.lark").read_text("utf-8")
-    return Lark(grammar, parser="lalr", lexer=cast("Any", TokenSource), transformer=builder(), maybe_placeholders=True)
+    """Return the parser; its tables are kept beside the bytecode, if that is: who may write there is believed."""
+    kept = Path(cache_from_source(str(_GRAMMAR))).with_suffix(_GRAMMAR.suffix)
+    return make_parser(None if sys.dont_write_bytecode or not kept.parent.is_dir() else kept)
+
+
+def make_parser(kept: Path | None) -> Lark:
+    """Return a new parser; its tables take a third of a second to build, so they are kept in a file if one is given.
+
+    Lark keeps them as a pickle, with a digest of all that they come from, and builds them anew if they do not fit.
+    """
+    return Lark(
+        _GRAMMAR.read_text("utf-8"),
+        parser="lalr",
+        lexer=cast("Any", TokenSource),
+        transformer=builder(),
+        maybe_placeholders=True,
+        cache=str(kept) if kept else False,
+    )

@@ -19,8 +19,9 @@ from pyvo.dal import DALResults
 from pyvo.dal.adhoc import DatalinkResults, DatalinkResultsMixin, SodaQuery
 from yarl import URL
 
-from datalink.app import open_for, service
+from datalink.app import open_for
 from datalink.core.services import Offered, Offers
+from datalink.plugin import datalink as service
 from penstock.lake.port import Did, DidType, Entry, Medium, Replica
 from tests.datalink.builders import NOW, MemoryLake, a_file, empty_catalogue, ending, mounted, observe, resources
 from tests.support import official

@@ -18,7 +18,7 @@ from aiohttp import ClientError, web
 from aiohttp.test_utils import TestClient
 from aiohttp.test_utils import TestServer as Listening
 
-from datalink.app import service
+from datalink.plugin import datalink as service
 from datalink.ports import UnreadableReplica
 from datalink.settings import StorageHost
 from datalink.storage import LakeStorage

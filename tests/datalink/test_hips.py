@@ -16,9 +16,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from astropy.io import fits
 from mocpy import MOC
 
-from datalink.app import service as datalink
 from datalink.core.hips import read_properties
-from datalink.hips_app import describe, service
+from datalink.hips_app import describe
+from datalink.plugin import datalink
+from datalink.plugin import hips as service
 from penstock.lake.port import Did, Replica
 from penstock.settings import SettingsError
 from penstock.vosi import capabilities_document

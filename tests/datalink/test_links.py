@@ -13,9 +13,10 @@ import pytest
 from aiohttp.test_utils import TestClient
 from lxml import etree
 
-from datalink.app import open_for, service
+from datalink.app import open_for
 from datalink.core.services import Offered, Offers
-from execplanner.app import service as planner
+from datalink.plugin import datalink as service
+from execplanner.plugin import service as planner
 from penstock.auth.challenges import Challenge
 from penstock.auth.middleware import install_authentication
 from penstock.auth.principal import ANONYMOUS, Principal
@@ -23,7 +24,7 @@ from penstock.lake.port import Did, DidType, Entry, Medium, Replica
 from penstock.service import Resources
 from tests.datalink.builders import NOW, MemoryLake, a_file, empty_catalogue, ending, mounted, observe, resources
 from tests.datalink.test_web import VOTABLE, ask, overflowed
-from uws.app import service as uws
+from uws.plugin import service as uws
 
 OFFERS = Offers(
     cutouts=Offered(url="https://x.org/soda", standard_id="ivo://ivoa.net/std/SODA#sync-1.0"),

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from datalink.app import service
+from datalink.plugin import datalink as service
 from penstock.lake.port import Replica
 from tests.datalink.builders import MemoryLake, a_file, mounted, resources
 from tests.support.systems import require_command

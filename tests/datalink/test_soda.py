@@ -15,18 +15,19 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from astropy.io import fits
 
-from datalink.app import service as datalink
 from datalink.compose import link_service
 from datalink.core.soda_description import capabilities
 from datalink.cutouts import Cutouts
+from datalink.plugin import datalink
+from datalink.plugin import soda as service
 from datalink.settings import SodaSettings
-from datalink.soda_app import LINKS_PATH, PATH, SODA_CUTOUT, service
+from datalink.soda_app import LINKS_PATH, PATH, SODA_CUTOUT
 from datalink.soda_jobs import soda_job
 from datalink.soda_web import SodaHandlers
 from datalink.storage import LakeStorage
 from penstock.auth.principal import Principal
-from penstock.basket.app import service as basket
 from penstock.basket.model import read_item
+from penstock.basket.plugin import service as basket
 from penstock.basket.store import BasketStore
 from penstock.context import LAKE_MIGRATIONS
 from penstock.dali.errors import Forbidden, NotFound, ServiceUnavailable, UsageError

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from datalink.app import service
+from datalink.plugin import datalink as service
 from datalink.staging import LEASE, STAGE
 from penstock.auth.principal import Principal
 from penstock.basket.app import open_baskets
-from penstock.basket.app import service as basket
 from penstock.basket.model import read_item
+from penstock.basket.plugin import service as basket
 from penstock.dali.errors import NotFound, ServiceError, ServiceUnavailable, UsageError
 from penstock.dali.params import Parameters
 from penstock.lake.port import Did, DidType, Entry, Member, Quota, Rule, Staging, StagingState

@@ -17,7 +17,7 @@ from astropy.io.votable import parse_single_table
 from lxml import etree
 from yarl import URL
 
-from datalink.app import service
+from datalink.plugin import datalink as service
 from datalink.service import AT_ONCE
 from penstock.lake.port import Did, DidType, Entry, Medium, Replica
 from tests.datalink.builders import NOW, MemoryLake, a_file, mounted, resources

@@ -14,8 +14,9 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from execplanner.app import open_for, service
+from execplanner.app import open_for
 from execplanner.jobs import EXECUTION_SESSION, run_with
+from execplanner.plugin import service
 from execplanner.ports import Estimate, Executor, ExecutorOpener, State, Step, Stream, Work
 from execplanner.settings import ExecPlannerSettings
 from penstock.auth.middleware import install_authentication
@@ -30,7 +31,7 @@ from penstock.service import Resources
 from penstock.settings import settings_type
 from tests.datalink.builders import MemoryLake
 from uws.app import JOBS, open_jobs
-from uws.app import service as uws_service
+from uws.plugin import service as uws_service
 from uws.ports import AttemptEnded, Dispatch, JobContext, JobReports, JobType
 from uws.settings import UwsSettings
 from uws.worker.runtime import run_attempt

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from execplanner.app import describe
-from execplanner.app import service as execplanner
+from execplanner.plugin import service as execplanner
 from execplanner.ports import Step
 from penstock.db import Database
 from penstock.migrations import upgrade

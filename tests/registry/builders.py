@@ -20,7 +20,8 @@ from penstock.service import Description, Resources, Service
 from penstock.settings import Settings
 from penstock.tables import Column, Schema, Table
 from penstock.vosi import vosi_capabilities
-from registry.app import open_for, service
+from registry.app import open_for
+from registry.plugin import service
 from tests.datalink.builders import NOW, MemoryLake, resources
 
 RI = "http://www.ivoa.net/xml/RegistryInterface/v1.0"

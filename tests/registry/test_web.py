@@ -11,7 +11,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from lxml import etree
 
-from datalink.app import service as datalink
+from datalink.plugin import datalink
 from penstock.db import Database
 from registry.core.oai import Prefix, Selection
 from registry.store import RecordStore

@@ -21,7 +21,8 @@ from penstock.lake.catalogue import SCHEMAS, Catalogue
 from penstock.migrations import upgrade
 from penstock.service import Resources
 from penstock.settings import settings_type
-from tap_proxy.app import QUERY_TAP, service
+from tap_proxy.app import QUERY_TAP
+from tap_proxy.plugin import tap as service
 from tap_proxy.settings import TapSettings
 from uws.app import JOBS, open_jobs
 from uws.ports import AttemptEnded, Dispatch, EndOfAttempt, JobReports

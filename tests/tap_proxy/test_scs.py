@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from astropy.io.votable import parse_single_table
 from lxml import etree
 
-from tap_proxy.searches import scs
+from tap_proxy.plugin import scs
 from tests.support.postgres import fresh_database
 from tests.tap_proxy.hosting import resources
 from xsd import validate

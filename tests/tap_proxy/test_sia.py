@@ -15,7 +15,7 @@ from lxml import etree
 
 from penstock.lake.catalogue import Catalogue
 from tap_proxy.core.sia import PARAMETERS, STATES
-from tap_proxy.searches import sia
+from tap_proxy.plugin import sia
 from tests.support.postgres import fresh_database
 from tests.tap_proxy.hosting import observation, resources
 from tests.tap_proxy.test_web import infos

@@ -7,10 +7,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from penstock.context import load
-from uws.app import create_app, service
+from uws.app import create_app
 from uws.core import xml
 from uws.core.job import Phase
 from uws.job_types import installed_job_types
+from uws.plugin import service
 
 
 async def test_another_application_can_have_the_jobs_below_any_path(

@@ -168,9 +168,10 @@ class Zygote:
                 "attempts": int(attempts),
             }:
                 self._kill_after_s, self._attempts, self._desk = seconds, attempts, Path(desk)
+                gc.disable()  # what is loaded stays
                 self._open_run = _resolve(name)(payload, desk)
-                gc.collect()
                 gc.freeze()  # children shall not copy what the collector would touch
+                gc.enable()
                 self._answer({"ready": True})
             case {"start": [str(job_id), int(attempt)], "light": bool(light)} if not self._closing:
                 self._start(Dispatch(job_id=job_id, attempt=attempt, light=light))

@@ -17,9 +17,10 @@ from typer.testing import CliRunner
 from penstock.auth.middleware import install_authentication
 from penstock.auth.principal import Principal
 from penstock.basket import openapi
-from penstock.basket.app import open_baskets, service
+from penstock.basket.app import open_baskets
 from penstock.basket.commands import app as command
 from penstock.basket.model import read_item
+from penstock.basket.plugin import service
 from penstock.basket.service import Baskets
 from penstock.dali.errors import UsageError
 from penstock.db import Database

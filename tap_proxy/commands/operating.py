@@ -1,4 +1,4 @@
-"""``penstock tap``: tables that an operator adds to those that everybody may query."""
+"""What the commands of ``penstock tap`` do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 import typer
@@ -23,46 +23,16 @@ from penstock.plugins import Group, Registry
 from penstock.settings import Settings
 from tap_proxy.core.own_tables import OwnTable, index_columns
 from tap_proxy.core.uploads import TAP_UPLOAD
+from tap_proxy.own.adding import Adding, Order
+from tap_proxy.own.store import OwnTables
 from tap_proxy.settings import TapSettings
 
 T = TypeVar("T")
-app = typer.Typer(no_args_is_help=True, help="Tables that the TAP service offers besides its own.")
-
-_Data = Annotated[Path | None, typer.Option("--data", help="Directory of everything that must persist")]
-_Json = Annotated[bool, typer.Option("--json", help="One JSON object for programs")]
 _SYSTEM = frozenset({"pg_catalog", "information_schema", "pg_toast"})
 
 
-@app.command("add")
-def add_command(  # noqa: PLR0913  # the options of the command
-    source: Annotated[
-        str,
-        typer.Argument(help="FITS, VOTable, Parquet, Arrow or CSV file; or URL of a database with #schema.table"),
-    ],
-    schema: Annotated[str | None, typer.Option(help="Schema to publish it in; else own")] = None,
-    table: Annotated[str | None, typer.Option(help="Name to publish it under; else that of the file")] = None,
-    description: Annotated[str | None, typer.Option(help="What a row of the table is")] = None,
-    index: Annotated[list[str] | None, typer.Option(help="Column to index, may be repeated")] = None,
-    hdu: Annotated[str | None, typer.Option(help="Extension of a FITS file, by name or number")] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Take the place of the table of that name")] = False,
-    data: _Data = None,
-    as_json: _Json = False,
-) -> None:
-    """Publish a table to everybody: with units and UCDs, indexed by position and identifier, seen at once.
-
-    A table of the database that Penstock itself uses is published where it is; every other one is copied.
-    """
-    from tap_proxy.own.adding import Adding, Order  # astropy and pyarrow take a while to import
-
-    order = Order(
-        source=source,
-        schema=schema,
-        table=table,
-        description=description,
-        indexes=tuple(index or ()),
-        hdu=hdu,
-        replace=replace,
-    )
+def add(order: Order, data: Path | None, *, as_json: bool) -> None:
+    """Publish a table to everybody."""
     settings = load(data_dir=data)
     console = Console(stderr=True)
     shown = TextColumn("{task.description} {task.fields[rows]:,} rows")
@@ -74,11 +44,11 @@ def add_command(  # noqa: PLR0913  # the options of the command
             # A large table is indexed as long as it is read, and its bar stands still meanwhile.
             bar.update(task, completed=done, rows=rows, description="reading" if done < 1 else "indexing")
 
-        async def add(db: Database) -> OwnTable:
+        async def added(db: Database) -> OwnTable:
             reserved = _reserved(settings)
             return await Adding(db, reserved=reserved, clock=lambda: datetime.now(UTC), progress=tell).add(order)
 
-        own = _with_database(settings, add)
+        own = _with_database(settings, added)
     if as_json:
         _print_json(_document(own))
     else:
@@ -87,11 +57,8 @@ def add_command(  # noqa: PLR0913  # the options of the command
         typer.echo(f"indexed: {indexes}" if indexes else "no index; name columns with --index")
 
 
-@app.command("list")
-def list_command(data: _Data = None, as_json: _Json = False) -> None:
+def show_tables(data: Path | None, *, as_json: bool) -> None:
     """List the tables that were added."""
-    from tap_proxy.own.store import OwnTables
-
     tables = _with_database(load(data_dir=data), lambda db: OwnTables(db).all())
     if as_json:
         _print_json([_document(own) for own in tables])
@@ -102,14 +69,8 @@ def list_command(data: _Data = None, as_json: _Json = False) -> None:
     Console().print(shown)
 
 
-@app.command("remove")
-def remove_command(
-    name: Annotated[str, typer.Argument(help="Name of the table with its schema, as list shows it")],
-    data: _Data = None,
-) -> None:
-    """Publish an added table no more and drop its rows; a table that is published in place keeps them."""
-    from tap_proxy.own.store import OwnTables
-
+def remove(name: str, data: Path | None) -> None:
+    """Publish an added table no more."""
     schema, _, table = name.rpartition(".")
     own = _with_database(load(data_dir=data), lambda db: OwnTables(db).remove(schema, table))
     typer.echo(f"{_name(own)} is published no more" + (", and is still there" if own.in_place else ""))

@@ -1,0 +1,166 @@
+"""What ``penstock lake harvest`` and ``penstock lake attach`` do (`penstock.lake.rucio.commands`)."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from penstock.clock import utc_now
+from penstock.context import database, load
+from penstock.dali.errors import NotFound, ServiceError, ServiceUnavailable, UsageError
+from penstock.lake.names import as_text
+from penstock.lake.rucio.attach import Attacher, Attachment
+from penstock.lake.rucio.attach import Report as AttachReport
+from penstock.lake.rucio.client import Refusal, open_client
+from penstock.lake.rucio.harvest import Harvest, Report, Source
+from penstock.lake.rucio.lake import RucioLake, mapping_of, rucio_settings
+from penstock.lake.rucio.shelf import Shelf
+from penstock.lake.store import LakeStore
+from penstock.settings import Settings, SettingsError
+
+
+def harvest(  # the options of the command
+    scopes: Sequence[str], *, mapping: str | None, full: bool, every: float | None, data: Path | None, as_json: bool
+) -> bool:
+    """Take over the files of scopes, and return whether all were fit for ObsCore."""
+    settings = load(data_dir=data)
+    reports = asyncio.run(_harvest(settings, scopes, mapping=mapping, full=full, every_s=every, as_json=as_json))
+    return not any(report.rejected for report in reports)
+
+
+async def _harvest(  # the options of the command
+    settings: Settings, scopes: Sequence[str], *, mapping: str | None, full: bool, every_s: float | None, as_json: bool
+) -> list[Report]:
+    if every_s is None:
+        try:
+            return await _harvest_once(settings, scopes, mapping=mapping, full=full, as_json=as_json)
+        except ServiceUnavailable as error:
+            raise SettingsError(f"{error.message} What was done is kept; run the command again to go on.") from error
+    running = asyncio.current_task()
+    assert running is not None  # noqa: S101  # this is one
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    with suppress(asyncio.CancelledError):  # whatever was written is whole, and the next start goes on from there
+        while True:
+            try:
+                await _harvest_once(settings, scopes, mapping=mapping, full=full, as_json=as_json)
+            except ServiceUnavailable as error:
+                _tell(f"{error.message} The next pass goes on.")
+            await asyncio.sleep(every_s)
+    return []
+
+
+async def _harvest_once(
+    settings: Settings, scopes: Sequence[str], *, mapping: str | None, full: bool, as_json: bool
+) -> list[Report]:
+    reports = []
+    async with _opened(settings, mapping) as (source, shelf):
+        for scope in scopes:
+            began = time.monotonic()
+            report = await _harvest_scope(source, shelf, scope, full=full)
+            reports.append(report)
+            _print_harvest(report, time.monotonic() - began, as_json=as_json)
+    return reports
+
+
+async def _harvest_scope(source: Source, shelf: Shelf, scope: str, *, full: bool) -> Report:
+    with _bar(scope) as bar:
+        task = bar.add_task("", total=None)
+        harvest = Harvest(source, shelf, lambda done, listed: bar.update(task, completed=done, total=listed))
+        try:
+            return await harvest.run(scope, full=full)
+        except NotFound as error:
+            raise SettingsError(error.message) from error
+        except Refusal as error:
+            raise SettingsError(f"Rucio refuses: {error.kind}: {error.text}") from error
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, mapping: str | None) -> AsyncIterator[tuple[Source, Shelf]]:
+    own = rucio_settings(settings)
+    async with AsyncExitStack() as stack:
+        db = await stack.enter_async_context(database(settings))
+        store = LakeStore(db, settings.authority)
+        await store.publish_under(settings.authority)
+        client = await open_client(own, utc_now, stack)
+        rules = mapping_of(mapping or own.mapping)
+        sites = await RucioLake(client, own, store, rules).sites()
+        source = Source(
+            client=client,
+            mapping=rules,
+            settings=own,
+            sites={site.name: site for site in sites},
+            authority=settings.authority,
+            clock=utc_now,
+        )
+        yield source, Shelf(store)
+
+
+def _print_harvest(report: Report, seconds: float, *, as_json: bool) -> None:
+    if as_json:
+        _print_json(asdict(report) | {"seconds": round(seconds, 3)})
+        return
+    counts = {name: value for name, value in asdict(report).items() if name != "scope"}
+    shown = ", ".join(f"{count} {name}" for name, count in counts.items())
+    typer.echo(f"{report.scope}: {shown} in {seconds:.1f} s ({report.written / max(seconds, 1e-9):.0f} files/s)")
+    if report.rejected or report.flawed:
+        _tell("SELECT * FROM lake.rejected tells why files are rejected or flawed")
+
+
+def attach(job: Attachment, *, data: Path | None, as_json: bool) -> bool:
+    """Register the files of an existing storage, and return whether all were taken."""
+    settings = load(data_dir=data)
+    report = asyncio.run(_attach(settings, job))
+    if as_json:
+        skipped = [{"file": as_text(name), "reason": reason} for name, reason in report.skipped]
+        _print_json(asdict(report) | {"skipped": skipped})
+    else:
+        for name, reason in report.skipped:
+            _tell(f"skipped {as_text(name)}: {reason}")
+        typer.echo(f"{report.attached} attached, {report.unchanged} unchanged, {len(report.skipped)} skipped")
+    return not report.skipped
+
+
+async def _attach(settings: Settings, job: Attachment) -> AttachReport:
+    own = rucio_settings(settings)
+    async with _opened(settings, "obscore") as (source, shelf):
+        with _bar(job.scope) as bar:
+            task = bar.add_task("", total=None)
+            attacher = Attacher(source, shelf, lambda done, found: bar.update(task, completed=done, total=found))
+            try:
+                return await attacher.run(job, account=own.account)
+            except (UsageError, ServiceUnavailable) as error:
+                raise SettingsError(_sentence(error)) from error
+            except Refusal as error:
+                raise SettingsError(f"Rucio refuses: {error.kind}: {error.text}") from error
+
+
+def _sentence(error: ServiceError) -> str:
+    return f"{error.message} What was done is kept." if isinstance(error, ServiceUnavailable) else error.message
+
+
+def _bar(name: str) -> Progress:
+    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeElapsedColumn())
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _tell(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
