@@ -100,10 +100,7 @@ class JobContext(Protocol):
     parameters: Parameters
 
     async def resources(self) -> Resources:
-        """Return what services share, database and lake among it; opened by the first call, closed after the job.
-
-        Light jobs that run in one process have them in common.
-        """
+        """Return what services share; opened by the first call, closed after the job, or the light jobs of a process."""
         ...
 
     async def progress(self, fraction: float | None = None, message: str | None = None) -> None:
@@ -279,10 +276,7 @@ class JobStore(Protocol):
         ...
 
     async def take(self, limit: int, *, light: int = 0, now: datetime, stale: datetime) -> Sequence[Dispatch]:
-        """Return attempts to start that nobody has taken since `stale`, oldest first, and mark them as taken.
-
-        At most `limit`, and as many as `light` says of light ones besides.
-        """
+        """Take attempts that nobody has taken since `stale`, oldest first: `limit` and `light` light ones at most."""
         ...
 
     async def offered(self) -> int:
