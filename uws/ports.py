@@ -100,7 +100,7 @@ class JobContext(Protocol):
     parameters: Parameters
 
     async def resources(self) -> Resources:
-        """Return what services share; opened by the first call, closed after the job, or the light jobs of a process."""
+        """Return what services share; opened by the first call, closed after the job (light ones: of a process)."""
         ...
 
     async def progress(self, fraction: float | None = None, message: str | None = None) -> None:
