@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 import structlog
@@ -20,6 +20,7 @@ from execplanner.core.phases import CLIENT, ENDED, LIVE, Event, OfferExpired, Ph
 from execplanner.core.request import GIB, Amounts, Ask, Defaults, read_ask
 from execplanner.core.times import to_ms
 from execplanner.keeping import Change, Changed, Creation, Held, Holding, Listing, OfferSet, Session
+from execplanner.service.outside import Jobs, Peers
 from execplanner.service.planning import Plan, Planner, Wish, merged, rank_key
 from penstock.auth.principal import Principal, refusal
 from penstock.dali.errors import (
@@ -47,46 +48,6 @@ class Gone(UsageError):
     """It was there once."""
 
     status_hint = 410
-
-
-class Jobs(Protocol):
-    """The jobs of sessions."""
-
-    async def submit(self, session: Session) -> None:
-        """Make the job of a session that was accepted, once; it waits for the start of the session's preparation.
-
-        Raises
-        ------
-        TooManyRequests
-            The owner has too many jobs.
-        """
-        ...
-
-    async def abort(self, session: Session) -> None:
-        """Stop the job, if there is one that runs."""
-        ...
-
-
-class Peers(Protocol):
-    """Other brokers."""
-
-    async def accept(self, session: Session, caller: Principal) -> None:
-        """Accept an offer where it was made.
-
-        Raises
-        ------
-        ServiceError
-            It is not accepted there.
-        """
-        ...
-
-    async def update(self, session: Session, value: str, caller: Principal) -> None:
-        """Tell the other broker of a change of phase, as well as can be."""
-        ...
-
-    async def look(self, session: Session) -> Session:
-        """Return a session with the phase that it has where it runs."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,30 +20,35 @@ from typing import Any
 import numpy as np
 
 from execplanner.core.columns import DEFAULT_RANKING, Column, Criterion, FacilityTable, Match
-from execplanner.core.facility import Capacity, Facility
+from execplanner.core.facility import Facility
 from execplanner.core.ids import RANDOM_BYTES, new_id
-from execplanner.core.locality import Transfer, site_names
+from execplanner.core.locality import site_names
 from execplanner.core.messages import Message, Urn, items, reason, warning
-from execplanner.core.offers import METRIC_TYPE, RELEASING_S, asked_parts, at_facility, metrics_of, offered_document
-from execplanner.core.request import COST_TYPE, GIB, Amounts, Ask
+from execplanner.core.offers import METRIC_TYPE, asked_parts, at_facility, metrics_of, offered_document
+from execplanner.core.request import COST_TYPE, Ask
 from execplanner.core.slots import (
     FOREVER,
-    NOTHING,
-    Room,
     Rows,
     Slot,
-    Wanted,
     Window,
-    is_open,
     rows_of,
     search,
     vector,
-    within,
 )
 from execplanner.core.stages import quote
 from execplanner.core.times import to_ms
 from execplanner.keeping import Keeper, Offer, Reservation, Session
 from execplanner.ports import Estimate
+from execplanner.service.candidates import (
+    Candidate,
+    Look,
+    Placed,
+    candidate_of,
+    generous,
+    open_slots,
+    ready_at,
+    with_facility,
+)
 from execplanner.service.hints import Hints
 from execplanner.service.locating import Locator
 from execplanner.service.workshop import Workshop
@@ -75,42 +80,6 @@ class Plan:
     offers: tuple[Offer, ...] = ()
     messages: tuple[Message, ...] = ()
     unseen: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Candidate:
-    """A facility that takes the request, and from when on it could."""
-
-    facility: Facility
-    number: int
-    transfer: Transfer
-    estimate: Estimate
-    prepare_s: float
-    wanted: Wanted
-    room: Room
-    wished: Amounts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Look:
-    """A search for a slot, beside what is reserved and what else is to be offered."""
-
-    candidate: _Candidate
-    wanted: Wanted
-    beside: Rows | None = None
-
-    def rows(self, taken: Mapping[str, Rows]) -> Rows:
-        """Return what stands in the way."""
-        reserved = taken.get(self.candidate.facility.id, NOTHING)
-        return reserved if self.beside is None else np.concatenate([reserved, self.beside])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Placed:
-    """A facility, and when it has room."""
-
-    candidate: _Candidate
-    slot: Slot
 
 
 class Planner:
@@ -166,7 +135,7 @@ class Planner:
             slots, late = await self._search(table, match, ask, caller, wish)
         if not slots:
             refused = table.refusals(ask, caller, match, _MOST_REASONS)
-            told = [_at(facility, one) for facility, refusal in refused for one in refusal.messages]
+            told = [with_facility(facility, one) for facility, refusal in refused for one in refusal.messages]
             return Plan(messages=(*messages, *late, *told))
         parts = asked_parts(ask)
         offers = tuple(
@@ -181,31 +150,31 @@ class Planner:
 
     async def _unseen(
         self, table: FacilityTable, match: Match, ask: Ask, caller: Principal, wish: Wish
-    ) -> list[_Placed]:
+    ) -> list[Placed]:
         """Return the slots at once of the first facilities, nothing if too few of them may have room."""
         order = match.order(self._rough_starts(table, match, ask), wish.ranking)
         late = self._hints.late_s() if self._is_soon(ask) else None
         places = (number for number in order if late is None or not late[number])
-        slots: list[_Placed] = []
+        slots: list[Placed] = []
         for most in (wish.most, _ROUNDS[0]):  # those that are closed are few
             found = await self._candidates(table, list(islice(places, most)), match, ask, caller)
-            slots += _open([one for one in found if isinstance(one, _Candidate)], {})
+            slots += open_slots([one for one in found if isinstance(one, Candidate)], {})
             if len(slots) >= min(wish.most, len(match.chosen)):
                 return slots
         return []
 
     async def _search(
         self, table: FacilityTable, match: Match, ask: Ask, caller: Principal, wish: Wish
-    ) -> tuple[list[_Placed], list[Message]]:
+    ) -> tuple[list[Placed], list[Message]]:
         order = match.order(self._rough_starts(table, match, ask), wish.ranking)
-        slots: list[_Placed] = []
+        slots: list[Placed] = []
         messages: list[Message] = []
         for size in _sizes():
             numbers = list(islice(order, size))
             if not numbers or len(slots) >= wish.most:
                 break
             found = await self._candidates(table, numbers, match, ask, caller)
-            candidates = [one for one in found if isinstance(one, _Candidate)]
+            candidates = [one for one in found if isinstance(one, Candidate)]
             messages += [one for one in found if isinstance(one, Message)]
             slots += await self._slots(candidates, ask, messages, enough=wish.most - len(slots))
         return slots, messages[:_MOST_REASONS]
@@ -221,19 +190,21 @@ class Planner:
 
     async def _candidates(
         self, table: FacilityTable, numbers: Sequence[int], match: Match, ask: Ask, caller: Principal
-    ) -> list[_Candidate | Message]:
+    ) -> list[Candidate | Message]:
         """Return for each facility from when on it could take the request, or why it cannot."""
         now = self.clock()
-        found: list[_Candidate | Message] = []
-        places = [(table.facilities[n], max(_ready(table, n, match, now), ask.earliest)) for n in numbers]
+        found: list[Candidate | Message] = []
+        places = [(table.facilities[n], max(ready_at(table, n, match, now), ask.earliest)) for n in numbers]
         estimates = await self._estimates(places, ask, caller)
         for number, (_, earliest), estimate in zip(numbers, places, estimates, strict=True):
             if isinstance(estimate, ServiceError):
                 found.append(
-                    _at(table.facilities[number], reason(Urn.NOT_SUPPORTED, "${why}", "", why=estimate.message))
+                    with_facility(
+                        table.facilities[number], reason(Urn.NOT_SUPPORTED, "${why}", "", why=estimate.message)
+                    )
                 )
             else:
-                found.append(_candidate(table, number, match, ask, (earliest, estimate), now))
+                found.append(candidate_of(table, number, match, ask, (earliest, estimate), now))
         return found
 
     async def _estimates(
@@ -254,8 +225,8 @@ class Planner:
         return [next(asked) if one is None else one for one in known]
 
     async def _slots(
-        self, candidates: Sequence[_Candidate], ask: Ask, messages: list[Message], *, enough: int
-    ) -> list[_Placed]:
+        self, candidates: Sequence[Candidate], ask: Ask, messages: list[Message], *, enough: int
+    ) -> list[Placed]:
         if not candidates:
             return []
         found = await self._at_once(candidates)
@@ -266,39 +237,39 @@ class Planner:
                 self._hints.note(one.number)
         if len(found) >= enough:
             return found
-        looks = [_Look(candidate=one, wanted=one.wanted) for one in later]
+        looks = [Look(candidate=one, wanted=one.wanted) for one in later]
         for one, slot in zip(later, await self._searched(looks), strict=True):
             if self._is_soon(ask):
                 late_ms = FOREVER if slot is None else slot.start - one.wanted.earliest
                 self._hints.note(one.number, late_ms / 1000)
             if slot is not None:
-                found.append(_Placed(candidate=one, slot=slot))
+                found.append(Placed(candidate=one, slot=slot))
             else:
                 text = "There is no room in the time that was asked for."
-                messages.append(_at(one.facility, reason(Urn.RESOURCE_LIMIT, text, "/schedule/requested/start")))
+                messages.append(
+                    with_facility(one.facility, reason(Urn.RESOURCE_LIMIT, text, "/schedule/requested/start"))
+                )
         return [*found, *await self._fuller(found, ask)]
 
-    async def _fuller(self, found: Sequence[_Placed], ask: Ask) -> list[_Placed]:
+    async def _fuller(self, found: Sequence[Placed], ask: Ask) -> list[Placed]:
         """Return later slots that have all that is wished, beside those that have less."""
         looks = []
         for placed in found:
-            one, had = placed.candidate, _generous(ask, placed.candidate, placed.slot)
+            one, had = placed.candidate, generous(ask, placed.candidate, placed.slot)
             if had != one.wished:
                 own = (placed.slot.start, placed.slot.start + one.wanted.length, *vector(had))
-                looks.append(
-                    _Look(candidate=one, wanted=replace(one.wanted, amounts=one.wished), beside=rows_of([own]))
-                )
+                looks.append(Look(candidate=one, wanted=replace(one.wanted, amounts=one.wished), beside=rows_of([own])))
         slots = zip(looks, await self._searched(looks), strict=True)
-        return [_Placed(candidate=look.candidate, slot=slot) for look, slot in slots if slot is not None]
+        return [Placed(candidate=look.candidate, slot=slot) for look, slot in slots if slot is not None]
 
-    async def _at_once(self, candidates: Sequence[_Candidate]) -> list[_Placed]:
+    async def _at_once(self, candidates: Sequence[Candidate]) -> list[Placed]:
         """Return the slots of those who have room for all that is wished, even if all was reserved at one time."""
         begins = min(one.wanted.earliest for one in candidates)
         ends = max(one.wanted.earliest + one.wanted.length for one in candidates)
         names = [one.facility.id for one in candidates]
-        return _open(candidates, await self.keeper.totals(names, begins, ends, to_ms(self.clock())))
+        return open_slots(candidates, await self.keeper.totals(names, begins, ends, to_ms(self.clock())))
 
-    async def _searched(self, looks: Sequence[_Look]) -> list[Slot | None]:
+    async def _searched(self, looks: Sequence[Look]) -> list[Slot | None]:
         """Return the first slot of each, None where there is none; all who still search look at once."""
         searches = [search(one.candidate.room, one.wanted) for one in looks]
         found: list[Slot | None] = [None] * len(looks)
@@ -314,17 +285,17 @@ class Planner:
             sent = {number: looks[number].rows(taken) for number in windows}
         return found
 
-    async def _reserved(self, candidates: Sequence[_Candidate], windows: Collection[Window]) -> Mapping[str, Rows]:
+    async def _reserved(self, candidates: Sequence[Candidate], windows: Collection[Window]) -> Mapping[str, Rows]:
         if not windows:
             return {}
         begins, ends = min(first for first, _ in windows), max(last for _, last in windows)
         return await self.keeper.reserved([one.facility.id for one in candidates], begins, ends, to_ms(self.clock()))
 
     def _offer(
-        self, one: _Candidate, slot: Slot, ask: Ask, parts: Mapping[str, Any], caller: Principal, wish: Wish
+        self, one: Candidate, slot: Slot, ask: Ask, parts: Mapping[str, Any], caller: Principal, wish: Wish
     ) -> Offer:
         now = to_ms(self.clock())
-        amounts = _generous(ask, one, slot)
+        amounts = generous(ask, one, slot)
         session_id = new_id(now, self.random(RANDOM_BYTES))
         costs = quote(one.facility.costs, ask, one.transfer)
         metrics = metrics_of(one.facility, one.transfer if ask.sources else None)
@@ -372,89 +343,10 @@ def _sizes() -> Iterator[int]:
         yield _ROUNDS[-1]
 
 
-def _ready(table: FacilityTable, number: int, match: Match, now: datetime) -> datetime:
-    """Return when a facility has the data of a request and has started."""
-    startup_s = table.facilities[number].capacity.startup_s
-    return now + timedelta(seconds=match.transfer(number).seconds + startup_s)
-
-
-def _candidate(
-    table: FacilityTable,
-    number: int,
-    match: Match,
-    ask: Ask,
-    told: tuple[datetime, Estimate],
-    now: datetime,
-) -> _Candidate | Message:
-    """Return a facility as a candidate by when it is ready and by its estimate, or why it is none."""
-    facility, transfer, (ready, estimate) = table.facilities[number], match.transfer(number), told
-    prepare_s = transfer.seconds + estimate.preparing_s
-    earliest = max(estimate.start, ready, now + timedelta(seconds=prepare_s))
-    if earliest > ask.latest and not _at_once(ask, earliest, now):
-        text = "The session could start at ${start}, later than asked for."
-        place = "/schedule/requested/start"
-        return _at(facility, reason(Urn.RESOURCE_LIMIT, text, place, start=earliest.isoformat()))
-    length, begins = round((ask.duration_s + RELEASING_S) * 1000), to_ms(earliest)
-    wanted = Wanted(amounts=ask.need, earliest=begins, latest=max(to_ms(ask.latest), begins), length=length)
-    return _Candidate(
-        facility=facility,
-        number=number,
-        transfer=transfer,
-        estimate=estimate,
-        prepare_s=prepare_s,
-        wanted=wanted,
-        room=table.room(number),
-        wished=_limited(ask, table.limits[number]),
-    )
-
-
-def _at_once(ask: Ask, earliest: datetime, now: datetime) -> bool:
-    """Tell whether a session is wanted now and can have it within a second: time passes while we look."""
-    return ask.latest >= now - timedelta(seconds=1) and earliest <= now + timedelta(seconds=1)
-
-
-def _open(candidates: Sequence[_Candidate], totals: Mapping[str, Amounts]) -> list[_Placed]:
-    """Return the slots of those who have room for all that is wished beside all that is held."""
-    found = []
-    for one in candidates:
-        used, start = totals.get(one.facility.id, Amounts()), one.wanted.earliest
-        if within(used, one.wished, one.room) and is_open(one.room, start, start + one.wanted.length):
-            found.append(_Placed(candidate=one, slot=Slot(start=start, used=used)))
-    return found
-
-
-def _limited(ask: Ask, limits: Capacity) -> Amounts:
-    """Return what is wished, as far as a session may have it here."""
-    wish, need = ask.wish, ask.need
-    return Amounts(
-        cores=_at_most(wish.cores, need.cores, limits.cores),
-        memory_bytes=_at_most(wish.memory_bytes, need.memory_bytes, limits.memory_bytes) // GIB * GIB,
-        gpus=_at_most(wish.gpus, need.gpus, limits.gpus),
-        store_bytes=need.store_bytes,
-    )
-
-
-def _at_most(wish: int, need: int, limit: int | None) -> int:
-    return wish if limit is None else max(need, min(wish, limit))
-
-
-def _generous(ask: Ask, one: _Candidate, slot: Slot) -> Amounts:
-    """Return what is offered: as much of what was wished as is free, never less than the need."""
-    wish, used, there = one.wished, slot.used, one.room.capacity
-    return Amounts(
-        cores=_at_most(wish.cores, ask.need.cores, there.cores - used.cores),
-        memory_bytes=_at_most(wish.memory_bytes, ask.need.memory_bytes, there.memory_bytes - used.memory_bytes)
-        // GIB
-        * GIB,
-        gpus=_at_most(wish.gpus, ask.need.gpus, there.gpus - used.gpus),
-        store_bytes=ask.need.store_bytes,
-    )
-
-
-def _best(slots: Sequence[_Placed], match: Match, wish: Wish) -> list[_Placed]:
+def _best(slots: Sequence[Placed], match: Match, wish: Wish) -> list[Placed]:
     """Return the best slots by the ranking; equals in the order of the facilities."""
 
-    def key(placed: _Placed) -> tuple[float, ...]:
+    def key(placed: Placed) -> tuple[float, ...]:
         number = placed.candidate.number
         values = {
             Criterion.START: placed.slot.start // 60_000,
@@ -484,16 +376,6 @@ def _capped(ask: Ask, table: FacilityTable, match: Match) -> list[Message]:
             text = "${path} is more than there is; ${limit} is the most."
             found.append(warning(Urn.RESOURCE_LIMIT, text, pointer, limit=max(known)))
     return found
-
-
-def _at(facility: Facility, message: Message) -> Message:
-    """Return a message with the facility that it is of."""
-    return Message(
-        kind=message.kind,
-        template=f"${{title}}: {message.template}",
-        level=message.level,
-        values={**message.values, "title": facility.title, "facility": facility.id},
-    )
 
 
 def warned(message: Message) -> Message:

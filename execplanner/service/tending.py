@@ -20,7 +20,8 @@ from execplanner.core.messages import Urn, reason
 from execplanner.core.phases import Event, Phase
 from execplanner.core.times import from_ms, to_ms
 from execplanner.keeping import Change, Session
-from execplanner.service.broker import Broker, Jobs
+from execplanner.service.broker import Broker
+from execplanner.service.outside import Jobs
 from execplanner.service.workshop import Workshop
 from penstock.dali.errors import ServiceError, TooManyRequests
 
