@@ -14,7 +14,6 @@ from aiohttp.web_response import ContentCoding
 from penstock.dali.media import content_coding
 from penstock.edge.connection import client_left, cut_connection
 
-_WRITE_BYTES = 1 << 17
 R = TypeVar("R", bound=web.StreamResponse)
 _log = structlog.get_logger(__name__)
 _CODINGS = {"gzip": ContentCoding.gzip, "deflate": ContentCoding.deflate}
@@ -67,7 +66,7 @@ async def stream(
         response = dress(web.StreamResponse())
         await response.prepare(request)
         if request.method != "HEAD":
-            await _write(response, first)
+            await response.write(first)
             await _pump(request, response, coming, chunks)
         await response.write_eof()
         return response
@@ -109,7 +108,7 @@ async def _pump(
         chunk = await coming
         while chunk is not None:
             coming = asyncio.ensure_future(_next(chunks))
-            await _write(response, chunk)
+            await response.write(chunk)
             chunk = await coming
     except Exception as error:  # the edge: the status line is out, cutting the connection is all that is left
         if client_left(request):
@@ -118,13 +117,6 @@ async def _pump(
         raise cut_connection(request, "the answer broke off") from error
     finally:
         await _give_up(coming)
-
-
-async def _write(response: web.StreamResponse, chunk: bytes) -> None:
-    """Write a chunk in parts: aiohttp copies what it is given, and memory of this size need not be mapped anew."""
-    view = memoryview(chunk)
-    for start in range(0, len(view), _WRITE_BYTES):
-        await response.write(view[start : start + _WRITE_BYTES])
 
 
 def disposition(filename: str) -> str:

@@ -45,7 +45,7 @@ def numbers(column: pa.Array[Any], nulls: NDArray[np.bool_] | None, filler: floa
     """Return the values of a column of numbers, `filler` in the place of those that `nulls` tells to be null."""
     kind, (_, data) = np.dtype(column.type.to_pandas_dtype()), column.buffers()
     if data is None:
-        return np.zeros(len(column), kind)
+        return np.full(len(column), filler, kind)
     values: NDArray[Any] = np.frombuffer(memoryview(data), kind, len(column), column.offset * kind.itemsize)
     return values if nulls is None else np.where(nulls, kind.type(filler), values)
 
