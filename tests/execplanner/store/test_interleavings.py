@@ -40,7 +40,7 @@ class Memory:
         for table in Tables.of("sqlite").__slots__:
             found = getattr(Tables.of("sqlite"), table)
             found.metadata.create_all(engine)
-        connection.execute("CREATE INDEX room ON execplanner__reservation (facility, ends)")
+        connection.execute("CREATE INDEX room ON execplanner__reservation (facility, begins)")
         connection.execute("CREATE INDEX ids ON execplanner__session (id)")
         connection.execute("CREATE INDEX sets ON execplanner__session (offerset_id)")
         connection.execute("CREATE INDEX offersets ON execplanner__offerset (id)")
