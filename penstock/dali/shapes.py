@@ -48,19 +48,10 @@ class Polygon:
 
 Shape = Circle | Range | Polygon
 
-_POINT = "right ascension and declination in degrees, the declination from -90 to 90"
 _CIRCLE = "right ascension, declination and radius in degrees, from -90 to 90 and from 0 to 180 the latter two"
 _POLYGON = "at least three vertices, each right ascension and declination in degrees, the declination from -90 to 90"
 _RANGE = "western and eastern right ascension, southern and northern declination in degrees"
 _POS = "CIRCLE ra dec radius, RANGE ra1 ra2 dec1 dec2, or POLYGON ra1 dec1 ra2 dec2 ra3 dec3 ..., in degrees"
-
-
-def parse_point(name: str, text: str) -> Point:
-    """Read a position (DALI 1.2 s3.7)."""
-    numbers = parse_floats(name, text, _POINT)
-    if len(numbers) != 2 or not _on_sphere(numbers):
-        raise refuse(name, text, _POINT)
-    return _points(numbers)[0]
 
 
 def parse_circle(name: str, text: str) -> Circle:

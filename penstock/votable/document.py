@@ -120,18 +120,13 @@ class Document:
     version: Version = "1.4"
 
 
-def header_and_footer(
-    document: Document, serialization: Serialization, trailing: tuple[Info, ...] = ()
-) -> tuple[bytes, bytes]:
-    """Return the bytes before and after the rows; `trailing` follow the table, and so change the footer alone."""
-    frame = Frame(document, serialization)
-    return frame.header(document.infos), frame.footer(trailing)
-
-
 class Frame:
-    """A document without its infos and rows: all that answers to the same query have in common, written once."""
+    """A document without its infos and rows: all that answers to the same query have in common, written once.
 
-    def __init__(self, document: Document, serialization: Serialization) -> None:
+    Without a serialization its table has no DATA: it tells of a table that is elsewhere.
+    """
+
+    def __init__(self, document: Document, serialization: Serialization | None) -> None:
         root = _root(document.version)
         results = _child(root, "RESOURCE", type="results")
         _describe(results, document.description)
@@ -217,13 +212,13 @@ def _add_link(parent: etree._Element, link: Link) -> None:
     _child(parent, "LINK", href=link.href, **attributes)
 
 
-def _add_table(parent: etree._Element, document: Document, serialization: Serialization) -> None:
+def _add_table(parent: etree._Element, document: Document, serialization: Serialization | None) -> None:
     parent.append(deepcopy(_table(document.fields, document.table_name, document.table_description, serialization)))
 
 
 @lru_cache(maxsize=128)
 def _table(
-    fields: tuple[Field, ...], name: str | None, description: str | None, serialization: Serialization
+    fields: tuple[Field, ...], name: str | None, description: str | None, serialization: Serialization | None
 ) -> etree._Element:
     """Make the TABLE element; queries ask for the same columns again and again, and a copy costs a tenth."""
     table = etree.Element(f"{{{NAMESPACE}}}TABLE", nsmap=_NAMESPACES)
@@ -236,7 +231,7 @@ def _table(
         identifier = None if field.id in seen else field.id
         seen.update({field.id} if field.id else ())
         _describe(_add_field(table, "FIELD", field, identifier), field.description)
-    holder = _child(_child(table, "DATA"), serialization)
+    holder = table if serialization is None else _child(_child(table, "DATA"), serialization)
     if serialization is Serialization.BINARY2:
         holder = _child(holder, "STREAM", encoding="base64")
     # Text never contains a processing instruction, so the one place where the document is cut is certain.

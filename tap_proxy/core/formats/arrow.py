@@ -1,4 +1,8 @@
-"""Parquet and Arrow streams, by pyarrow. What VOTable says of a column is kept as metadata of the Arrow field."""
+"""Parquet and Arrow streams, by pyarrow.
+
+What VOTable says of a column is kept as metadata of the Arrow field, and of the whole result as a VOTable without rows
+in the metadata of a Parquet file (Parquet in the VO 1.0 s2).
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,10 @@ from penstock.votable.datatypes import arrow_type
 from penstock.votable.document import QueryStatus
 from penstock.votable.model import Field
 from tap_proxy.core.formats.model import Outcome, ResultHead
+from tap_proxy.core.formats.votable import without_data
+
+_VOPARQUET = {"IVOA.VOTable-Parquet.version": "1.0"}
+_CONTENT = "IVOA.VOTable-Parquet.content"
 
 
 class _Outbox(io.RawIOBase):
@@ -45,6 +53,7 @@ class _ArrowWriter:
     tells_failure: ClassVar[bool] = False
 
     def __init__(self, head: ResultHead) -> None:
+        self._head = head
         self._fields = head.fields
         self._schema = _schema(head)
         self._outbox = _Outbox()
@@ -69,8 +78,9 @@ class ParquetWriter(_ArrowWriter):
         return self._outbox.take()
 
     def end(self, outcome: Outcome) -> tuple[bytes]:
-        """Return the footer, which keeps the status as metadata."""
-        self._writer.add_key_value_metadata({"QUERY_STATUS": outcome.status.value})
+        """Return the footer, which keeps the status and a VOTable without rows as metadata."""
+        told = without_data(self._head, outcome).decode()
+        self._writer.add_key_value_metadata({"QUERY_STATUS": outcome.status.value, **_VOPARQUET, _CONTENT: told})
         self._writer.close()
         return (self._outbox.take(),)
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from penstock.dali.formats import Serialization as Named
-from penstock.votable.document import Document, Frame, Info, Param, Serialization, ServiceDescriptor
+from penstock.votable.document import Document, Frame, Info, Param, QueryStatus, Serialization, ServiceDescriptor
 from penstock.votable.model import ByIdentity, Field
 from penstock.votable.stream import VOTableWriter
 from tap_proxy.core.formats.model import Outcome, ResultHead
@@ -27,8 +27,7 @@ class VotableResultWriter:
     def __init__(self, head: ResultHead, serialization: Named) -> None:
         written = Serialization(serialization)
         fields, frame = _framed(ByIdentity(head.fields), head.links_url, written, ByIdentity(head.this))
-        infos = tuple(Info(name=name, value=value) for name, value in head.infos)
-        self._writer = VOTableWriter(Document(fields=fields, infos=infos), written, frame=frame)
+        self._writer = VOTableWriter(Document(fields=fields, infos=_infos(head)), written, frame=frame)
 
     def begin(self) -> bytes:
         """Return the document up to the rows."""
@@ -43,11 +42,22 @@ class VotableResultWriter:
         return (self._writer.end(outcome.status, outcome.message),)
 
 
+def without_data(head: ResultHead, outcome: Outcome) -> bytes:
+    """Return a VOTable that tells all but the rows of a result, for other formats to take along."""
+    _, frame = _framed(ByIdentity(head.fields), head.links_url, None, ByIdentity(head.this))
+    ended = Info(name="QUERY_STATUS", value=outcome.status, text=outcome.message)
+    return frame.header(_infos(head)) + frame.footer(() if outcome.status is QueryStatus.OK else (ended,))
+
+
+def _infos(head: ResultHead) -> tuple[Info, ...]:
+    return tuple(Info(name=name, value=value) for name, value in head.infos)
+
+
 @lru_cache(maxsize=128)
 def _framed(
     fields: ByIdentity[tuple[Field, ...]],
     links_url: str | None,
-    serialization: Serialization,
+    serialization: Serialization | None,
     this: ByIdentity[ServiceDescriptor | None],
 ) -> tuple[tuple[Field, ...], Frame]:
     """Return the fields as they go out and what surrounds their rows, the same for each run of one statement."""

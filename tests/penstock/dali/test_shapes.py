@@ -13,7 +13,6 @@ from penstock.dali.shapes import (
     Polygon,
     Range,
     parse_circle,
-    parse_point,
     parse_polygon,
     parse_pos,
     parse_range,
@@ -21,7 +20,6 @@ from penstock.dali.shapes import (
 
 
 def test_each_shape_is_read_once_into_its_type() -> None:
-    assert parse_point("P", "12.5 -45") == Point(ra_deg=12.5, dec_deg=-45)
     assert parse_pos("POS", "CIRCLE 12.5 -45 0.5") == Circle(centre=Point(ra_deg=12.5, dec_deg=-45), radius_deg=0.5)
     assert parse_pos("POS", "range 10 20 -5 5") == Range(west_deg=10, east_deg=20, south_deg=-5, north_deg=5)
     triangle = (Point(ra_deg=0, dec_deg=0), Point(ra_deg=1, dec_deg=0), Point(ra_deg=0, dec_deg=1))
@@ -48,7 +46,7 @@ def test_a_range_may_be_open_and_may_span_the_meridian(text, corners) -> None:
 
 @pytest.mark.parametrize(("text", "ra_deg"), [("362 2", 2), ("-90 2", 270), ("360 2", 360), ("0 2", 0)])
 def test_a_longitude_beyond_the_circle_is_reduced(text, ra_deg) -> None:
-    assert parse_point("P", text).ra_deg == ra_deg
+    assert parse_circle("C", f"{text} 1").centre.ra_deg == ra_deg
 
 
 @pytest.mark.parametrize(
@@ -86,7 +84,7 @@ def test_a_shape_off_the_sphere_or_misspelt_is_refused_by_name(text) -> None:
     assert len(caught.value.message) < 400
 
 
-@pytest.mark.parametrize("parser", [parse_point, parse_circle, parse_polygon, parse_range, parse_pos])
+@pytest.mark.parametrize("parser", [parse_circle, parse_polygon, parse_range, parse_pos])
 @given(text=st.text(alphabet="CIRCLEPOYGNA 0123456789.+-eInf\t", max_size=60))
 def test_any_text_is_a_shape_or_a_usage_error(parser, text) -> None:
     with suppress(UsageError):

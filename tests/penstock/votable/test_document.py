@@ -15,7 +15,6 @@ from penstock.votable.document import (
     Serialization,
     ServiceDescriptor,
     error_document,
-    header_and_footer,
 )
 from penstock.votable.model import Field
 from tests.penstock.votable.builders import a_field, assert_golden, text_field, written
@@ -57,6 +56,13 @@ RICH = Document(
     services=(DESCRIPTOR,),
 )
 ROWS = [("ivo://penstock.example/lake?a&b", 10.5, "2026-11-21T12:00:00"), ("ivo://penstock.example/lake?c", None, None)]
+
+
+def header_and_footer(
+    document: Document, serialization: Serialization, trailing: tuple[Info, ...] = ()
+) -> tuple[bytes, bytes]:
+    frame = Frame(document, serialization)
+    return frame.header(document.infos), frame.footer(trailing)
 
 
 @pytest.mark.parametrize("serialization", list(Serialization))

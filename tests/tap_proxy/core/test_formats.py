@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy.io.votable import parse as parse_votable
 from astropy.io.votable import parse_single_table
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,6 +120,23 @@ def test_parquet_is_read_back() -> None:
     assert table.column("n").to_pylist() == [1, None, -3]
     assert table.column("text").to_pylist() == [row[1] for row in ROWS]
     assert table.schema.field("x").metadata[b"unit"] == b"deg"
+
+
+def test_parquet_takes_along_a_votable_without_rows() -> None:
+    metadata = pq.read_metadata(io.BytesIO(write("parquet", outcome=OVERFLOW))).metadata
+    assert metadata[b"IVOA.VOTable-Parquet.version"] == b"1.0"
+    content = metadata[b"IVOA.VOTable-Parquet.content"]
+    assert b"<DATA" not in content
+    (resource,) = parse_votable(io.BytesIO(content)).resources
+    assert [(info.name, info.value) for info in resource.infos] == [
+        ("QUERY_STATUS", "OK"),
+        ("QUERY", "SELECT <1>"),
+        ("QUERY_STATUS", "OVERFLOW"),
+    ]
+    (table,) = resource.tables
+    assert [(field.name, field.datatype, field.ucd) for field in table.fields] == [
+        (field.name, field.datatype, field.ucd) for field in FIELDS
+    ]
 
 
 def test_arrow_is_read_back() -> None:
