@@ -76,6 +76,8 @@ class Statement:
         Functions that the SQL calls and that are not the engine's own.
     elsewhere
         Whether it reads tables whose rows come from other archives.
+    notes
+        What of the query is deprecated, and where.
     """
 
     sql: str
@@ -85,6 +87,7 @@ class Statement:
     limit: int | None = None
     functions: frozenset[str] = frozenset()
     elsewhere: bool = False
+    notes: tuple[str, ...] = ()
 
     def at(self, base_url: str) -> Statement:
         """Return the statement with the base URL in the place of its marks."""

@@ -168,7 +168,8 @@ class TapService:
         statement = await self._compiled(query, run)
         if query.maxrec == 0:
             # Metadata are wanted, and nothing need be executed (DALI 1.2 s4.3.4).
-            writer = new_writer(query.format, self._head(query, statement.fields, run), TemporaryFile)
+            head = self._head(query, statement.fields, run, _warnings(statement))
+            writer = new_writer(query.format, head, TemporaryFile)
             yield b"".join((writer.begin(), *writer.end(_overflow(0))))
             return
         answer = self._answer_elsewhere if statement.elsewhere else self._answer_here
@@ -178,7 +179,7 @@ class TapService:
 
     async def _answer_here(self, query: TapQuery, statement: Statement, run: Run) -> AsyncGenerator[bytes, None]:
         parts = self.source.open(statement.at(run.base_url), maxrows=query.maxrec + 1, time_limit_s=run.time_limit_s)
-        rows = Gathered(fields=statement.fields, parts=parts)
+        rows = Gathered(fields=statement.fields, parts=parts, infos=_warnings(statement))
         async with aclosing(self._written(query, rows, run)) as pieces:
             async for piece in pieces:
                 yield piece
@@ -265,6 +266,10 @@ class TapService:
             _log.warning("result_broke_off", error=error.message, rows=counter.rows)
             for piece in writer.end(Outcome(status=QueryStatus.ERROR, message=error.labelled())):
                 yield piece
+
+
+def _warnings(statement: Statement) -> tuple[tuple[str, str], ...]:
+    return tuple(("warning", note) for note in statement.notes)
 
 
 async def _nothing_new() -> None:

@@ -56,6 +56,7 @@ def compiler(
             limit=translation.limit,
             functions=translation.functions,
             elsewhere=any(federation.is_elsewhere(*table) for table in translation.tables),
+            notes=translation.deprecations,
         )
 
     return compile_text

@@ -36,7 +36,8 @@ def bind_geometry(node: ast.GeometryCall, arguments: Arguments, place: Place) ->
         An argument is not what the function takes.
     """
     if node.coordsys is not None:
-        place.session.deprecate("the coordinate system argument is deprecated since ADQL 2.1", node.coordsys.span)
+        told = "the coordinate system argument is deprecated since ADQL 2.1; coordinates are taken as ICRS"
+        place.session.deprecate(told, node.coordsys.span)
     match node.name:
         case "POINT" | "CIRCLE" | "BOX" | "POLYGON":
             if node.name == "BOX":

@@ -176,6 +176,14 @@ async def test_a_bad_query_gets_an_error_that_helps(client: TestClient, text: st
     assert await rows(client, "SELECT COUNT(*) AS n FROM ivoa.obscore") == [[str(ROWS)]]
 
 
+@pytest.mark.parametrize("maxrec", ["0", "5"])
+async def test_a_result_warns_of_what_is_deprecated(client: TestClient, maxrec: str) -> None:
+    text = "SELECT obs_id FROM ivoa.obscore WHERE 1 = CONTAINS(POINT('GALACTIC', s_ra, s_dec), CIRCLE(1, 2, 3))"
+    document = ElementTree.fromstring(await query(client, text, MAXREC=maxrec))
+    (warning,) = document.iterfind(".//{*}INFO[@name='warning']")
+    assert warning.get("value", "").endswith("coordinates are taken as ICRS")
+
+
 @pytest.mark.parametrize(
     "params",
     [
