@@ -125,7 +125,7 @@ def main() -> None:
         folder = Path(name)
         with serve(folder / "north", "tap", "uws", PENSTOCK_AUTHORITY="north.example", PENSTOCK_LOG_LEVEL="warning"):
             pass
-        service.fill(folder / "north")
+        service.fill_sqlite(folder / "north" / "penstock.db")
         with _archives(folder, stack) as archives:
             bases = {name: server.base for name, server in archives.items()}
             with _proxy(folder, bases) as proxy:
