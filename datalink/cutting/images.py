@@ -95,7 +95,7 @@ def plan(opened: fits.HDUList, cut: Cut) -> list[Piece]:
             pieces.append(Piece(index, hdu, cut_header(hdu.header, box), box))
     if not applied:
         raise CannotCut(f"no image of it has {' or '.join(sorted(missing))}" if missing else "it has no image")
-    return [*pieces, *_lookup_tables(opened, pieces)]
+    return [*pieces, *_tables_of(opened, pieces)]
 
 
 def _images(opened: fits.HDUList) -> Iterator[tuple[int, Any]]:
@@ -111,7 +111,7 @@ def _cards(hdu: Any) -> Cards:
     return read_cards((Unit(header=_written(hdu.header), data_bytes=1),))[0]
 
 
-def _lookup_tables(opened: fits.HDUList, pieces: list[Piece]) -> Iterator[Piece]:
+def _tables_of(opened: fits.HDUList, pieces: list[Piece]) -> Iterator[Piece]:
     """Yield the tables of distortions, and of coordinates, that the images which are kept refer to.
 
     Distortions that several images share are moved with the first: the standard has no place for two of them.
@@ -123,7 +123,9 @@ def _lookup_tables(opened: fits.HDUList, pieces: list[Piece]) -> Iterator[Piece]
         if piece.box is not None:
             boxes |= {key: piece.box for key in lookup_tables(piece.header) if key not in boxes}
             stay |= coordinate_tables(piece.header)
-    for index, hdu in enumerate(opened) if boxes or stay else ():
+    if not boxes and not stay:  # a file may have thousands of units, each read when it is looked at
+        return
+    for index, hdu in enumerate(opened):
         key = (hdu.name, hdu.ver)
         if key in boxes:
             yield Piece(index, hdu, move_lookup_table(hdu.header, boxes[key]), None)

@@ -26,15 +26,7 @@ from execplanner.core.locality import site_names
 from execplanner.core.messages import Message, Urn, items, reason, warning
 from execplanner.core.offers import METRIC_TYPE, asked_parts, at_facility, metrics_of, offered_document
 from execplanner.core.request import COST_TYPE, Ask
-from execplanner.core.slots import (
-    FOREVER,
-    Rows,
-    Slot,
-    Window,
-    rows_of,
-    search,
-    vector,
-)
+from execplanner.core.slots import FOREVER, Rows, Slot, Window, rows_of, search, vector
 from execplanner.core.stages import quote
 from execplanner.core.times import to_ms
 from execplanner.keeping import Keeper, Offer, Reservation, Session

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -116,9 +115,9 @@ def _with_baskets(data: Path | None, use: Callable[[Baskets], Awaitable[T]]) -> 
 
 def _print(row: dict[str, object], *, as_json: bool) -> None:
     if as_json:
-        import orjson
+        from penstock.telling import print_json
 
-        sys.stdout.buffer.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+        print_json(row)
     elif "reference" in row:
         typer.echo("  ".join(str(row[key]) for key in ("id", "kind", "reference", "label") if key in row))
     else:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import orjson
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -26,6 +24,7 @@ from penstock.lake.scan import Report, Scan
 from penstock.lake.store import LakeStore
 from penstock.lake.tree import Tree
 from penstock.settings import Settings, SettingsError
+from penstock.telling import print_json, tell
 
 T = TypeVar("T")
 
@@ -40,11 +39,11 @@ def add(path: Path, place: Site, *, collection: str | None, verify: bool, data: 
     )
     if as_json:
         skipped = [{"path": as_text(str(item.path)), "reason": item.reason} for item in report.skipped]
-        _print_json(asdict(report) | {"skipped": skipped})
+        print_json(asdict(report) | {"skipped": skipped})
     else:
         _print_report(report, time.monotonic() - began)
     if not (report.added or report.updated or report.unchanged or report.skipped):
-        _tell(f"no FITS file at {as_text(str(path))}: none is called {', '.join(f'*{suffix}' for suffix in SUFFIXES)}")
+        tell(f"no FITS file at {as_text(str(path))}: none is called {', '.join(f'*{suffix}' for suffix in SUFFIXES)}")
     return not report.skipped
 
 
@@ -59,7 +58,7 @@ def _name_of(path: Path) -> str:
 async def _add(settings: Settings, store: LakeStore, scan: Scan) -> Report:
     try:
         if settings.lake == "local" and await ensure_sample(settings, store):
-            _tell(f"the lake is new and was given the sample; `penstock lake remove {COLLECTION}` forgets it")
+            tell(f"the lake is new and was given the sample; `penstock lake remove {COLLECTION}` forgets it")
     except OSError as error:
         raise SettingsError(f"the sample cannot be written: {error}") from error
     return await _run(scan)
@@ -76,7 +75,7 @@ async def _run(scan: Scan) -> Report:
 
 def _print_report(report: Report, seconds: float) -> None:
     for item in report.skipped:
-        _tell(f"skipped {as_text(str(item.path))}: {item.reason}")
+        tell(f"skipped {as_text(str(item.path))}: {item.reason}")
     counts = {name: getattr(report, name) for name in ("added", "updated", "unchanged", "vanished")}
     counts["skipped"] = len(report.skipped)
     shown = ", ".join(f"{count} {name}" for name, count in counts.items())
@@ -87,7 +86,7 @@ def show_sites(data: Path | None, *, as_json: bool) -> None:
     """List the storage sites."""
     sites = _with_store(_settings(data, existing=True), lambda store: store.sites())
     if as_json:
-        _print_json([asdict(site) for site in sites])
+        print_json([asdict(site) for site in sites])
         return
     table = Table("site", "title", "latitude", "longitude", "medium")
     for site in sites:
@@ -99,7 +98,7 @@ def show_holdings(data: Path | None, *, as_json: bool) -> None:
     """List the collections and what each site has of them."""
     holdings = _with_store(_settings(data, existing=True), lambda store: store.holdings())
     if as_json:
-        _print_json([asdict(holding) for holding in holdings])
+        print_json([asdict(holding) for holding in holdings])
         return
     table = Table("collection", "site", "files", "readable", "MB")
     for holding in holdings:
@@ -126,12 +125,8 @@ def _settings(data: Path | None, *, existing: bool = False) -> Settings:
     shown = f", database {url.render_as_string(hide_password=True)}" if settings.database_url else ""
     if existing and url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise SettingsError(f"no lake at {folder}{shown}: give --data, or run `penstock serve` first")
-    _tell(f"data directory {folder}{shown}")
+    tell(f"data directory {folder}{shown}")
     return settings
-
-
-def _tell(text: str) -> None:
-    typer.echo(text, err=True)
 
 
 def _with_store(settings: Settings, use: Callable[[LakeStore], Awaitable[T]]) -> T:
@@ -144,7 +139,3 @@ def _with_store(settings: Settings, use: Callable[[LakeStore], Awaitable[T]]) ->
 
 def _degrees(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}°"
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import orjson
 import typer
 
 from penstock.context import database, load
 from penstock.dali.errors import ServiceError
 from penstock.db import Database, async_url
 from penstock.settings import Settings, SettingsError
+from penstock.telling import tell
 
 T = TypeVar("T")
 FAILED, SOME_LEFT = 1, 3  # exit codes: nothing was done; some of it was not
@@ -56,13 +55,3 @@ def fail(text: str) -> typer.Exit:
     """Tell on standard error why nothing was done, and return the exit to raise."""
     tell(f"penstock registry: {text}")
     return typer.Exit(FAILED)
-
-
-def tell(text: str) -> None:
-    """Tell a person something that is no result."""
-    typer.echo(text, err=True)
-
-
-def print_json(value: Any) -> None:
-    """Print one JSON object on one line."""
-    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))

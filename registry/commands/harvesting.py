@@ -14,15 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from penstock.clock import utc_now
 from penstock.db import Database
 from penstock.settings import Settings
+from penstock.telling import print_json, tell
 from registry import compose
-from registry.commands.frame import (
-    SOME_LEFT,
-    fail,
-    print_json,
-    settings_of,
-    tell,
-    with_database,
-)
+from registry.commands.frame import SOME_LEFT, fail, settings_of, with_database
 from registry.ports import Tally
 from registry.service.harvesting import HarvestFailed, Report
 from registry.service.harvesting import Progress as Listener

@@ -13,16 +13,9 @@ from penstock.clock import utc_now
 from penstock.dali.errors import ServiceError
 from penstock.db import Database
 from penstock.settings import Settings
+from penstock.telling import print_json, tell
 from registry import compose
-from registry.commands.frame import (
-    FAILED,
-    SOME_LEFT,
-    fail,
-    print_json,
-    settings_of,
-    tell,
-    with_database,
-)
+from registry.commands.frame import FAILED, SOME_LEFT, fail, settings_of, with_database
 from registry.core.curation import EXAMPLE
 from registry.core.oai import format_stamp
 from registry.core.rules import Level, RuleFinding, check_record

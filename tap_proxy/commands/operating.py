@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-import orjson
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -21,6 +19,7 @@ from penstock.db import Database
 from penstock.identifiers import qualified_name
 from penstock.plugins import Group, Registry
 from penstock.settings import Settings
+from penstock.telling import print_json
 from tap_proxy.core.own_tables import OwnTable, index_columns
 from tap_proxy.core.uploads import TAP_UPLOAD
 from tap_proxy.own.adding import Adding, Order
@@ -50,7 +49,7 @@ def add(order: Order, data: Path | None, *, as_json: bool) -> None:
 
         own = _with_database(settings, added)
     if as_json:
-        _print_json(_document(own))
+        print_json(_document(own))
     else:
         typer.echo(f"{_name(own)}: {own.rows:,} rows, {len(own.table.columns)} columns from {own.origin}")
         indexes = ", ".join(" and ".join(names) for names in index_columns(own.table))
@@ -61,7 +60,7 @@ def show_tables(data: Path | None, *, as_json: bool) -> None:
     """List the tables that were added."""
     tables = _with_database(load(data_dir=data), lambda db: OwnTables(db).all())
     if as_json:
-        _print_json([_document(own) for own in tables])
+        print_json([_document(own) for own in tables])
         return
     shown = Table("table", "rows", "columns", "added", "from")
     for own in tables:
@@ -109,7 +108,3 @@ def _document(own: OwnTable) -> dict[str, Any]:
         "origin": own.origin,
         "in_place": own.in_place,
     }
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import orjson
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -29,6 +26,7 @@ from penstock.lake.rucio.lake import RucioLake, mapping_of, rucio_settings
 from penstock.lake.rucio.shelf import Shelf
 from penstock.lake.store import LakeStore
 from penstock.settings import Settings, SettingsError
+from penstock.telling import print_json, tell
 
 
 def harvest(  # the options of the command
@@ -57,7 +55,7 @@ async def _harvest(  # the options of the command
             try:
                 await _harvest_once(settings, scopes, mapping=mapping, full=full, as_json=as_json)
             except ServiceUnavailable as error:
-                _tell(f"{error.message} The next pass goes on.")
+                tell(f"{error.message} The next pass goes on.")
             await asyncio.sleep(every_s)
     return []
 
@@ -110,13 +108,13 @@ async def _opened(settings: Settings, mapping: str | None) -> AsyncIterator[tupl
 
 def _print_harvest(report: Report, seconds: float, *, as_json: bool) -> None:
     if as_json:
-        _print_json(asdict(report) | {"seconds": round(seconds, 3)})
+        print_json(asdict(report) | {"seconds": round(seconds, 3)})
         return
     counts = {name: value for name, value in asdict(report).items() if name != "scope"}
     shown = ", ".join(f"{count} {name}" for name, count in counts.items())
     typer.echo(f"{report.scope}: {shown} in {seconds:.1f} s ({report.written / max(seconds, 1e-9):.0f} files/s)")
     if report.rejected or report.flawed:
-        _tell("SELECT * FROM lake.rejected tells why files are rejected or flawed")
+        tell("SELECT * FROM lake.rejected tells why files are rejected or flawed")
 
 
 def attach(job: Attachment, *, data: Path | None, as_json: bool) -> bool:
@@ -125,10 +123,10 @@ def attach(job: Attachment, *, data: Path | None, as_json: bool) -> bool:
     report = asyncio.run(_attach(settings, job))
     if as_json:
         skipped = [{"file": as_text(name), "reason": reason} for name, reason in report.skipped]
-        _print_json(asdict(report) | {"skipped": skipped})
+        print_json(asdict(report) | {"skipped": skipped})
     else:
         for name, reason in report.skipped:
-            _tell(f"skipped {as_text(name)}: {reason}")
+            tell(f"skipped {as_text(name)}: {reason}")
         typer.echo(f"{report.attached} attached, {report.unchanged} unchanged, {len(report.skipped)} skipped")
     return not report.skipped
 
@@ -155,12 +153,3 @@ def _bar(name: str) -> Progress:
     columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeElapsedColumn())
     console = Console(stderr=True)
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-
-
-def _tell(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
-    sys.stdout.buffer.flush()
