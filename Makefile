@@ -42,15 +42,18 @@ lock:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: $(BIN)/python pyproject.toml requirements/run.lock
+# Compiled modules, see hatch_build.py.
+COMPILED := hatch_build.py $(wildcard */*/*.pyx)
+
+$(VENV)/.run: $(BIN)/python pyproject.toml requirements/run.lock $(COMPILED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/run.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-$(VENV)/.dev: $(BIN)/python pyproject.toml requirements/dev.lock
+$(VENV)/.dev: $(BIN)/python pyproject.toml requirements/dev.lock $(COMPILED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(wildcard */*/*.so) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

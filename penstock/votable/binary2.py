@@ -4,9 +4,7 @@ A row is a mask with one bit per column, the first column in the highest bit, se
 cell, big-endian, of its full width even where null. A variable array begins with the count of its primitives
 (4 bytes), also where it has several dimensions (VOTable 1.5 s5.3).
 
-So every column is a *head* of fixed width, and where it is variable a *tail* after it. Heads between two tails that
-hold anything form one numpy record array, and Arrow joins these blocks and tails row by row: no Python code runs per
-row.
+So every column is a *head* of fixed width, and where it is variable a *tail* after it; `joining` makes rows of them.
 
 `char` holds ASCII by the letter of the standard (VOTable 1.5 s6). Names of people and places need more, and VOTable
 1.6 is about to allow it: `char` is UTF-8 here, its widths counted in bytes. Nothing is lost so, but of the clients of
@@ -16,7 +14,6 @@ today some read such bytes as Latin-1 and some refuse them: a column known to ho
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -31,12 +28,12 @@ from penstock.votable.compute import (
     lengths,
     numbers,
     pc,
-    records_column,
     unlisted,
     utf16_length,
 )
 from penstock.votable.conform import conform
 from penstock.votable.datatypes import PRIMITIVES, TEXT_TYPES, Shape, shape_of
+from penstock.votable.joining import Fixed, Piece, join_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,11 +46,10 @@ _COUNT = np.dtype(">i4")
 _BYTE = np.dtype("u1")
 _FIRST_OUTSIDE_ASCII = 0x80
 
-_Head: TypeAlias = "tuple[NDArray[Any], np.dtype[Any]]"
 _Nulls: TypeAlias = "NDArray[np.bool_] | None"
 
 
-def encode(batch: pa.RecordBatch, fields: tuple[Field, ...]) -> memoryview:
+def encode(batch: pa.RecordBatch, fields: tuple[Field, ...]) -> bytes | memoryview:
     """Write the rows of a batch as BINARY2 bytes, not yet in base64; the columns of the batch are `fields`, in order.
 
     Raises
@@ -62,20 +58,16 @@ def encode(batch: pa.RecordBatch, fields: tuple[Field, ...]) -> memoryview:
         A value does not fit its field.
     """
     if batch.num_rows == 0:
-        return memoryview(b"")
+        return b""
     columns = [conform(array, field) for array, field in zip(batch.columns, fields, strict=True)]
     nulls = [is_null(column) if column.null_count else None for column in columns]
-    blocks: list[pa.Array[Any]] = []
-    heads: list[_Head] = [(_null_mask(nulls, batch.num_rows), _BYTE)]
+    pieces: list[Piece] = [Fixed(_null_mask(nulls, batch.num_rows), _BYTE)]
     for column, field, missing in zip(columns, fields, nulls, strict=True):
         head, tail = _head_and_tail(column, field, missing)
-        heads.append(head)
+        pieces.append(head)
         if tail is not None and len(content(tail)):
-            blocks += [_block(heads), tail]
-            heads = []
-    if heads:
-        blocks.append(_block(heads))
-    return content(pc.binary_join_element_wise(*blocks, pa.scalar(b"", pa.binary())))
+            pieces.append(tail)
+    return join_rows(batch.num_rows, pieces)
 
 
 class Base64Feeder:
@@ -108,20 +100,7 @@ def _null_mask(nulls: Sequence[_Nulls], rows: int) -> NDArray[np.uint8]:
     return mask.T
 
 
-def _block(heads: Sequence[_Head]) -> pa.Array[Any]:
-    record = _record(tuple((wire, values.shape[1:]) for values, wire in heads))
-    block = np.empty(len(heads[0][0]), record)
-    for name, (values, _) in zip(record.names or (), heads, strict=True):
-        block[name] = values
-    return records_column(block)
-
-
-@lru_cache(maxsize=1024)
-def _record(heads: tuple[tuple[np.dtype[Any], tuple[int, ...]], ...]) -> np.dtype[Any]:
-    return np.dtype([(str(index), wire, shape) for index, (wire, shape) in enumerate(heads)])
-
-
-def _head_and_tail(column: pa.Array[Any], field: Field, nulls: _Nulls) -> tuple[_Head, pa.Array[Any] | None]:
+def _head_and_tail(column: pa.Array[Any], field: Field, nulls: _Nulls) -> tuple[Fixed, pa.Array[Any] | None]:
     shape = shape_of(field.arraysize)
     if field.datatype in TEXT_TYPES:
         return _text(column, field, shape, nulls)
@@ -129,15 +108,15 @@ def _head_and_tail(column: pa.Array[Any], field: Field, nulls: _Nulls) -> tuple[
         return _bits(column, shape)
     wire = PRIMITIVES[field.datatype].wire
     if not pa.types.is_list(column.type):
-        return (_primitives(column, field, nulls), wire), None
+        return Fixed(_primitives(column, field, nulls), wire), None
     counts, items = unlisted(column)
     values = _primitives(items, field, is_null(items) if items.null_count else None)
     parts = PRIMITIVES[field.datatype].parts
     if shape.variable:
-        return (counts // parts, _COUNT), binary_column(values.astype(wire).view(np.uint8), counts * wire.itemsize)
+        return Fixed(counts // parts, _COUNT), binary_column(values.astype(wire).view(np.uint8), counts * wire.itemsize)
     cells = np.full((len(column), shape.unit * parts), _filler(field), wire)
     cells[slice(None) if nulls is None else ~nulls] = values.reshape(-1, shape.unit * parts)
-    return (cells, wire), None
+    return Fixed(cells, wire), None
 
 
 def _filler(field: Field) -> float:
@@ -154,29 +133,29 @@ def _primitives(values: pa.Array[Any], field: Field, nulls: _Nulls) -> NDArray[A
     return (letters if nulls is None else np.where(nulls, ord("?"), letters)).astype(np.uint8)
 
 
-def _bits(column: pa.Array[Any], shape: Shape) -> tuple[_Head, pa.Array[Any] | None]:
+def _bits(column: pa.Array[Any], shape: Shape) -> tuple[Fixed, pa.Array[Any] | None]:
     if shape.scalar:
         # The highest bit is the one, the others are padding (VOTable 1.5 s6).
-        return (np.where(pc.fill_null(column, False).to_numpy(zero_copy_only=False), 0x80, 0), _BYTE), None
+        return Fixed(np.where(pc.fill_null(column, False).to_numpy(zero_copy_only=False), 0x80, 0), _BYTE), None
     # Bits are rare and small: a loop will do.
     width = (shape.unit + 7) // 8
     packed = [np.packbits(np.array(cell or [], bool)).tobytes() for cell in column.to_pylist()]
     if shape.variable:
         counts, _ = unlisted(column)
-        return (counts, _COUNT), pa.array(packed, pa.binary())
+        return Fixed(counts, _COUNT), pa.array(packed, pa.binary())
     full = b"".join(cell.ljust(width, b"\0") for cell in packed)
-    return (np.frombuffer(full, np.uint8).reshape(-1, width), _BYTE), None
+    return Fixed(np.frombuffer(full, np.uint8).reshape(-1, width), _BYTE), None
 
 
-def _text(column: pa.Array[Any], field: Field, shape: Shape, nulls: _Nulls) -> tuple[_Head, pa.Array[Any] | None]:
+def _text(column: pa.Array[Any], field: Field, shape: Shape, nulls: _Nulls) -> tuple[Fixed, pa.Array[Any] | None]:
     full = emptied(column, nulls)
     unit = PRIMITIVES[field.datatype].wire.itemsize
     data = full.view(pa.binary()) if field.datatype == "char" else _utf16(full)
     if shape.variable:
-        return (lengths(data) // unit, _COUNT), data
+        return Fixed(lengths(data) // unit, _COUNT), data
     # Text that is shorter than its fixed width ends with NUL (VOTable 1.5 s6).
     padded = np.array(data.to_pylist(), f"S{shape.unit * unit}")
-    return (padded, padded.dtype), None
+    return Fixed(padded, padded.dtype), None
 
 
 def _utf16(texts: pa.Array[Any]) -> pa.Array[Any]:

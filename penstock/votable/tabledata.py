@@ -1,6 +1,6 @@
 """TABLEDATA: rows as XML elements (VOTable 1.5 s5.1).
 
-Whole columns become text and are joined cell by cell by Arrow, so that no Python code runs per row.
+Whole columns become text and are joined cell by cell (`joining`), so that no Python code runs per row.
 
 An empty TD is null, of any type; from TABLEDATA nobody can tell an empty string or array from it (VOTable 1.5 s5.5).
 XML 1.0 has no way to write most control characters: they are left out. A carriage return is written as a reference,
@@ -14,11 +14,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
-from penstock.votable.compute import byte_range, content, emptied, pc, relisted
+from penstock.votable.compute import byte_range, content, pc
 from penstock.votable.datatypes import TEXT_TYPES, arrow_type, fields_schema, shape_of
+from penstock.votable.joining import join_cells
 from penstock.votable.model import ByIdentity
 from penstock.votable.text import FEW, spell_number, spelt_by_python, text_column
 
@@ -45,9 +45,7 @@ def encode(batch: pa.RecordBatch, fields: tuple[Field, ...]) -> bytes:
     if batch.num_rows <= FEW:
         return _encode_few(batch, fields)
     cells = [_cells(array, field) for array, field in zip(batch.columns, fields, strict=True)]
-    rows = pc.binary_join_element_wise(*cells, "</TD><TD>") if len(cells) > 1 else cells[0]
-    joined = pc.binary_join(relisted(np.array([len(rows)]), rows), "</TD></TR>\n<TR><TD>")
-    return b"".join((b"<TR><TD>", content(joined), b"</TD></TR>\n"))
+    return join_cells(cells, "<TR><TD>", "</TD><TD>", "</TD></TR>\n")
 
 
 def _encode_few(batch: pa.RecordBatch, fields: tuple[Field, ...]) -> bytes:
@@ -100,9 +98,7 @@ def escaped(value: str | None) -> str:
 
 def _cells(array: pa.Array[Any], field: Field) -> pa.Array[Any]:
     text = text_column(array, field)
-    if field.datatype in TEXT_TYPES:
-        text = _escaped(text)
-    return emptied(text)
+    return _escaped(text) if field.datatype in TEXT_TYPES else text
 
 
 def _escaped(text: pa.Array[Any]) -> pa.Array[Any]:

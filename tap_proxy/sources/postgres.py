@@ -1,7 +1,7 @@
 """Queries on PostgreSQL: one read-only transaction each, cancelled when nobody waits any more.
 
 Few rows are fetched at once; many are copied (see `postgres_copy`), or come through a server-side cursor where a column
-has a type that only the driver can read.
+has a type that only the driver can read, or a parameter is no string.
 
 The session itself is read-only and has a statement_timeout, should this process be gone; a role that may only SELECT
 (setting ``tap.database_url``) is the lock that no fault of ours can open.
@@ -26,7 +26,8 @@ from tap_proxy.adql.dialect import quoted
 from tap_proxy.adql.postgresql import TYPES
 from tap_proxy.ports import UPLOAD_MARK, Part, QueryTimeout, Statement, tables_changed
 from tap_proxy.sources.columns import FIRST_ROWS, Row, batch_of, batch_sizes
-from tap_proxy.sources.postgres_copy import copied, readable_by_arrow, with_literals
+from tap_proxy.sources.copy_forms import Form, form_for
+from tap_proxy.sources.postgres_copy import copied, with_literals
 from tap_proxy.sources.uploaded import is_array, values_of
 
 _TYPES = {**TYPES, "boolean": "boolean"}
@@ -77,23 +78,15 @@ class PostgresSource:
             records = await connection.fetch(statement.sql, *statement.params)
             yield Part(batch_of(records, statement.fields), last=True)
             return
-        sql = await self._sql_to_copy(connection, statement)
-        if sql is None:
+        sql = with_literals(statement.sql, statement.params)
+        form = None if sql is None else await _form(connection, statement)
+        if sql is None or form is None:
             parts = _through_cursor(connection, statement, most)
         else:
-            parts = copied(connection, sql, statement.fields)
+            parts = copied(connection, sql, form)
         async with aclosing(parts):
             async for part in parts:
                 yield part
-
-    async def _sql_to_copy(self, connection: Any, statement: Statement) -> str | None:
-        """Return what COPY is to copy; None if Arrow cannot read the columns, or a parameter is no string."""
-        sql = with_literals(statement.sql, statement.params)
-        if sql is None:
-            return None
-        prepared = await connection.prepare(statement.sql)
-        types = [attribute.type.name for attribute in prepared.get_attributes()]
-        return sql if readable_by_arrow(types, statement.fields) else None
 
     async def warm_up(self) -> None:
         """Open a connection (`tap_proxy.ports.TapSource`); a database that is away is told to who asks."""
@@ -227,6 +220,11 @@ async def _within(deadline: float, time_limit_s: float) -> AsyncGenerator[None, 
             yield
     except TimeoutError as error:
         raise QueryTimeout(time_limit_s) from error
+
+
+async def _form(connection: Any, statement: Statement) -> Form | None:
+    prepared = await connection.prepare(statement.sql)
+    return form_for([attribute.type.name for attribute in prepared.get_attributes()], statement.fields)
 
 
 async def _through_cursor(connection: Any, statement: Statement, most: int) -> AsyncGenerator[Part, None]:

@@ -1,56 +1,25 @@
-"""Many rows from PostgreSQL, by COPY: the server writes CSV and Arrow reads it; no value becomes a Python object.
+"""Many rows from PostgreSQL, by COPY, in a form that `copy_forms` reads.
 
 COPY takes no parameters: they are written into the SQL as quoted strings, which is what parameters of translated
-queries are. Values must be such that their text is the same in PostgreSQL and here; `readable_by_arrow` decides that.
+queries are.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, Literal
 
 import asyncpg
-import pyarrow as pa
-import pyarrow.csv
 
-from penstock.dali.errors import InternalError
-from penstock.votable.datatypes import fields_schema
-from penstock.votable.model import Field
 from tap_proxy.ports import Part
+from tap_proxy.sources.copy_forms import Form
 
 FIRST_BYTES = 1 << 15
 MOST_BYTES = 1 << 20
 _GROWTH = 4
 _QUOTED_OR_PARAMETER = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([0-9]+)""")
-
-_INTEGERS = frozenset({"short", "int", "long", "unsignedByte"})
-_FLOATS = frozenset({"float", "double"})
-_TEXTS = frozenset({"char", "unicodeChar"})
-_FITTING: Mapping[str, frozenset[str]] = {
-    "int2": _INTEGERS | _FLOATS,
-    "int4": _INTEGERS | _FLOATS,
-    "int8": _INTEGERS | _FLOATS,
-    "float4": _FLOATS,
-    "float8": frozenset({"double"}),
-    "numeric": frozenset({"double"}),
-    "text": _TEXTS,
-    "varchar": _TEXTS,
-    "bpchar": _TEXTS,
-    "bool": frozenset({"boolean"}),
-}
-"""PostgreSQL's types, and the datatypes of fields for which Arrow reads their text as asyncpg reads their bytes."""
-
-
-def readable_by_arrow(types: Sequence[str], fields: Sequence[Field]) -> bool:
-    """Tell whether Arrow can read the columns of a result, given the names of their types in PostgreSQL."""
-    if not fields or len(types) != len(fields):
-        return False
-    return all(
-        field.datatype in _FITTING.get(kind, ()) and (field.datatype in _TEXTS or field.arraysize in (None, "1"))
-        for kind, field in zip(types, fields, strict=True)
-    )
 
 
 def with_literals(sql: str, params: Sequence[Any]) -> str | None:
@@ -70,7 +39,7 @@ def with_literals(sql: str, params: Sequence[Any]) -> str | None:
     return _QUOTED_OR_PARAMETER.sub(literal, sql)
 
 
-async def copied(connection: asyncpg.Connection, sql: str, fields: tuple[Field, ...]) -> AsyncGenerator[Part, None]:
+async def copied(connection: asyncpg.Connection, sql: str, form: Form) -> AsyncGenerator[Part, None]:
     """Yield the rows of a query without parameters, the first soon; at least one part.
 
     Closing the generator ends the query.
@@ -80,15 +49,15 @@ async def copied(connection: asyncpg.Connection, sql: str, fields: tuple[Field, 
     InternalError
         A value does not fit its field.
     """
-    schema, pipe, wanted, ended = fields_schema(fields), _Pipe(), FIRST_BYTES, False
-    copying = asyncio.create_task(_copy(connection, sql, pipe))
+    pipe, wanted, ended = _Pipe(), FIRST_BYTES, False
+    copying = asyncio.create_task(_copy(connection, sql, form.name, pipe))
     try:
         while not ended:
             rows, ended = await pipe.take(wanted)
             if ended:
                 await copying
             first = wanted == FIRST_BYTES
-            yield Part(_read(rows, schema) if first else await asyncio.to_thread(_read, rows, schema), ended)
+            yield Part(form.read(rows) if first else await asyncio.to_thread(form.read, rows), ended)
             wanted = min(wanted * _GROWTH, MOST_BYTES)
     finally:
         copying.cancel()
@@ -128,37 +97,9 @@ class _Pipe:
         return b"".join(taken), self._ended
 
 
-async def _copy(connection: asyncpg.Connection, sql: str, pipe: _Pipe) -> None:
+async def _copy(connection: asyncpg.Connection, sql: str, form: Literal["binary", "csv"], pipe: _Pipe) -> None:
     try:
         # asyncpg hands on whole rows: it never cuts a message, and a row is one.
-        await connection.copy_from_query(sql, output=pipe.put, format="csv")
+        await connection.copy_from_query(sql, output=pipe.put, format=form)
     finally:
         pipe.end()
-
-
-def _read(rows: bytes, schema: pa.Schema) -> pa.RecordBatch:
-    if not rows:
-        return pa.RecordBatch.from_pylist([], schema=schema)
-    try:
-        table = pyarrow.csv.read_csv(
-            pa.BufferReader(rows),  # type: ignore[arg-type]  # the stubs do not know Arrow's own files
-            read_options=pyarrow.csv.ReadOptions(
-                column_names=[str(n) for n in range(len(schema))], use_threads=False, block_size=len(rows) + 1
-            ),
-            # The line of a row whose only value is null is empty.
-            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types={str(n): kind for n, kind in enumerate(schema.types)},
-                # An empty string is quoted, null is nothing at all (PostgreSQL, COPY, "CSV Format").
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-                true_values=["t"],
-                false_values=["f"],
-                check_utf8=False,
-            ),
-        )
-    except pa.ArrowException as error:
-        raise InternalError(f"The database returned what is not the columns of the result: {error}.") from error
-    (batch,) = table.combine_chunks().to_batches()
-    return pa.RecordBatch.from_arrays(batch.columns, schema=schema)

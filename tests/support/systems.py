@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from penstock.compiled import compiled
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
@@ -18,6 +21,14 @@ def missing(what: str, how: str) -> None:
     if os.environ.get("REQUIRE_TEST_SYSTEMS"):
         pytest.fail(message)
     pytest.skip(message)
+
+
+def require_compiled(name: str) -> Any:
+    """Return a compiled module of Penstock."""
+    module = compiled(name)
+    if module is None:
+        missing(f"The compiled module {name}", "install Penstock again where there is a C compiler")
+    return module
 
 
 def require_stilts() -> str:

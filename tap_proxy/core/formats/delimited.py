@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from penstock.votable.compute import byte_range, content, pc
 from penstock.votable.datatypes import TEXT_TYPES
+from penstock.votable.joining import join_cells
 from penstock.votable.model import Field
 from penstock.votable.text import text_column
-from tap_proxy.core.formats.joining import join_rows
 from tap_proxy.core.formats.model import Outcome, ResultHead
 
 _NEEDS_QUOTES = r'[",\r\n]'
@@ -44,7 +44,7 @@ class CsvWriter:
         if len(cells) == 1:
             # A line without anything would be read as no row at all.
             cells = [pc.if_else(pc.equal(pc.fill_null(cells[0], ""), ""), '""', cells[0])]
-        return join_rows(cells, ",", "\r\n")
+        return join_cells(cells, "", ",", "\r\n")
 
     def end(self, outcome: Outcome) -> tuple[bytes]:
         """Return nothing: CSV has no end."""
@@ -72,7 +72,7 @@ class TsvWriter:
             if field.datatype in TEXT_TYPES and byte_range(text)[0] < 0x20:
                 text = pc.replace_substring_regex(text, _BREAKS_TSV, " ")
             cells.append(text)
-        return join_rows(cells, "\t", "\n")
+        return join_cells(cells, "", "\t", "\n")
 
     def end(self, outcome: Outcome) -> tuple[bytes]:
         """Return nothing: TSV has no end."""

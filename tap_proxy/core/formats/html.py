@@ -10,9 +10,9 @@ import pyarrow as pa
 from penstock.votable.compute import pc
 from penstock.votable.datatypes import TEXT_TYPES
 from penstock.votable.document import QueryStatus
+from penstock.votable.joining import join_cells
 from penstock.votable.model import Field
 from penstock.votable.text import text_column
-from tap_proxy.core.formats.joining import join_rows
 from tap_proxy.core.formats.model import Outcome, ResultHead
 
 _STYLE = (
@@ -46,8 +46,7 @@ class HtmlWriter:
     def rows(self, batch: pa.RecordBatch) -> bytes:
         """Return a table row per row."""
         cells = [_cells(array, field) for array, field in zip(batch.columns, self._head.fields, strict=True)]
-        opened = pc.binary_join_element_wise("<tr><td>", cells[0], "", null_handling="replace")
-        return join_rows([opened, *cells[1:]], "</td><td>", "</td></tr>\n")
+        return join_cells(cells, "<tr><td>", "</td><td>", "</td></tr>\n")
 
     def end(self, outcome: Outcome) -> tuple[bytes]:
         """Return the end of the page, which says when rows are missing."""

@@ -10,8 +10,8 @@ import pyarrow as pa
 from penstock.votable.compute import pc
 from penstock.votable.datatypes import TEXT_TYPES
 from penstock.votable.document import QueryStatus
+from penstock.votable.joining import join_cells
 from penstock.votable.text import text_column
-from tap_proxy.core.formats.joining import join_rows
 from tap_proxy.core.formats.model import Outcome, ResultHead
 
 _WIDEST = 40  # a longer value stands out of its column
@@ -42,7 +42,7 @@ class TextWriter:
             (pc.utf8_rpad if field.datatype in TEXT_TYPES else pc.utf8_lpad)(cell, width)
             for cell, field, width in zip(cells, self._fields, self._widths or [], strict=True)
         ]
-        return head + join_rows(padded, "  ", "\n")
+        return head + join_cells(padded, "", "  ", "\n")
 
     def end(self, outcome: Outcome) -> tuple[bytes]:
         """Return a last line where rows are missing."""
