@@ -104,7 +104,7 @@ def write_votable(serialization: Serialization) -> Callable[[list[pa.RecordBatch
         writer = VOTableWriter(Document(fields=FIELDS), serialization)
         size = len(writer.begin())
         for batch in table:
-            size += sum(len(piece) for piece in writer.pieces(batch))
+            size += len(writer.rows(batch))
         return size + len(writer.end())
 
     return write

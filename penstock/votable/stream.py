@@ -13,15 +13,11 @@ from penstock.votable.binary2 import encode as encode_binary2
 from penstock.votable.document import Document, Frame, Info, QueryStatus, Serialization
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pyarrow as pa
-
-PIECE_BYTES = 4 << 20
 
 
 class VOTableWriter:
-    """Writes the bytes of one document: `begin`, then `rows` or `pieces` of every batch, then `end`.
+    """Writes the bytes of one document: `begin`, then `rows` of every batch, then `end`.
 
     Parameters
     ----------
@@ -49,19 +45,13 @@ class VOTableWriter:
         InternalError
             A value does not fit its field.
         """
-        encoded = [self._encoded(part) for part in split(batch)]
-        return b"".join([self._wrapped(part) for part in encoded])
-
-    def pieces(self, batch: pa.RecordBatch) -> Iterator[bytes]:
-        """Yield the rows of a batch in pieces of about 4 MB at most, however large the batch is.
-
-        Raises
-        ------
-        InternalError
-            A value does not fit its field; the pieces yielded before remain valid.
-        """
-        for part in split(batch):
-            yield self._wrapped(self._encoded(part))
+        match self._serialization:
+            case Serialization.TABLEDATA:
+                return tabledata.encode(batch, self._document.fields)
+            case Serialization.BINARY2:
+                return self._base64.feed(encode_binary2(batch, self._document.fields))
+            case _:
+                assert_never(self._serialization)
 
     def end(self, status: QueryStatus = QueryStatus.OK, message: str | None = None) -> bytes:
         """Return everything after the last row.
@@ -70,28 +60,3 @@ class VOTableWriter:
         """
         trailing = () if status is QueryStatus.OK else (Info(name="QUERY_STATUS", value=status, text=message),)
         return self._base64.finish() + self._frame.footer(trailing)
-
-    def _encoded(self, batch: pa.RecordBatch) -> bytes | memoryview:
-        match self._serialization:
-            case Serialization.TABLEDATA:
-                return tabledata.encode(batch, self._document.fields)
-            case Serialization.BINARY2:
-                return encode_binary2(batch, self._document.fields)
-            case _:
-                assert_never(self._serialization)
-
-    def _wrapped(self, encoded: bytes | memoryview) -> bytes:
-        return self._base64.feed(encoded) if self._serialization is Serialization.BINARY2 else bytes(encoded)
-
-
-def split(batch: pa.RecordBatch, piece_bytes: int = PIECE_BYTES) -> Iterator[pa.RecordBatch]:
-    """Halve a batch until every part is written in about `piece_bytes` or is one row.
-
-    As text or base64, a value takes at most about twice its bytes in Arrow, and ten more for its element.
-    """
-    if batch.num_rows <= 1 or 2 * batch.nbytes + 10 * batch.num_rows * batch.num_columns <= piece_bytes:
-        yield batch
-        return
-    middle = batch.num_rows // 2
-    yield from split(batch.slice(0, middle), piece_bytes)
-    yield from split(batch.slice(middle), piece_bytes)

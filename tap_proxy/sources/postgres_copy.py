@@ -17,7 +17,7 @@ from tap_proxy.ports import Part
 from tap_proxy.sources.copy_forms import Form
 
 FIRST_BYTES = 1 << 15
-MOST_BYTES = 1 << 20
+MOST_BYTES = 1 << 21
 _GROWTH = 4
 _QUOTED_OR_PARAMETER = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([0-9]+)""")
 

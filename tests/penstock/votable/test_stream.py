@@ -6,7 +6,7 @@ from lxml import etree
 
 from penstock.dali.errors import InternalError
 from penstock.votable.document import Document, QueryStatus, Serialization
-from penstock.votable.stream import VOTableWriter, split
+from penstock.votable.stream import VOTableWriter
 from tests.penstock.votable.builders import a_batch, a_field, rows_of, text_field
 
 FIELDS = (a_field("short", name="a"), text_field("b"))
@@ -46,36 +46,6 @@ def test_batch_that_fails_leaves_the_document_as_it_was(serialization):
         "a value < was lost",
     )
     assert document.count(b"QUERY_STATUS") == 2
-
-
-@both
-def test_pieces_are_the_rows(serialization):
-    whole, pieces = a_writer(serialization), a_writer(serialization)
-    big = pa.concat_batches([GOOD] * 500)
-    assert b"".join([*pieces.pieces(big), pieces.end()]) == whole.rows(big) + whole.end()
-
-
-@both
-def test_pieces_of_a_large_batch_are_bounded(serialization):
-    writer = a_writer(serialization)
-    large = pa.RecordBatch.from_arrays(
-        [pa.array(range(200)), pa.array(["x" * (200_000 if row == 7 else 20_000) for row in range(200)])],
-        names=["a", "b"],
-    )
-    sizes = [len(piece) for piece in writer.pieces(large)]
-    assert len(sizes) > 1
-    assert max(sizes) <= 4 << 20
-
-
-def test_split_keeps_all_rows_in_order():
-    assert pa.Table.from_batches(list(split(pa.concat_batches([GOOD] * 9), 100))).equals(
-        pa.Table.from_batches([GOOD] * 9)
-    )
-
-
-def test_row_larger_than_a_piece_is_a_piece():
-    batch = a_batch(FIELDS, (1, "x" * 1000), (2, "y"))
-    assert [part.num_rows for part in split(batch, 100)] == [1, 1]
 
 
 @pytest.mark.parametrize("status", [QueryStatus.OVERFLOW, QueryStatus.ERROR])
