@@ -12,6 +12,7 @@ from rich.console import Console
 
 from penstock.host import bind, chosen_services, serve
 from penstock.log import configure_logging
+from penstock.memory import keep_freed_memory
 from penstock.processes import serve_in_processes
 from penstock.settings import Settings
 
@@ -79,6 +80,7 @@ def _print_queries(out: Console, base: str) -> None:
 
 def _run(coroutine: Coroutine[Any, Any, None]) -> None:
     """Run to the end in the fastest loop that there is."""
+    keep_freed_memory()
     try:
         import uvloop
     except ImportError:  # not on every platform

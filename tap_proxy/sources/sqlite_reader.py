@@ -23,6 +23,8 @@ from typing import Any
 import adbc_driver_sqlite.dbapi
 import pyarrow as pa
 
+from penstock.memory import keep_freed_memory
+
 FIRST_ROWS = 512
 _MOST_ROWS = 4096
 _MOST_BYTES = 2 << 20
@@ -109,6 +111,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
     pa.set_cpu_count(1)
+    keep_freed_memory()
     while True:
         _, asked = receive(talking)
         sql, params = json.loads(bytes(asked))

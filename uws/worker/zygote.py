@@ -35,6 +35,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from penstock.memory import keep_freed_memory
 from uws.ports import Dispatch
 from uws.worker.child import OpenRun, order, read_answer, run_attempts, run_light_attempts
 from uws.worker.keeper import fork_with_keeper
@@ -109,6 +110,7 @@ class Zygote:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         die_with_parent(signal.SIGTERM)
         adopt_orphans()
+        keep_freed_memory()
         self._selector.register(self._commands, selectors.EVENT_READ, self._read_commands)
         self._selector.register(self._wakeup[0], selectors.EVENT_READ, self._read_signals)
         while self._bury() or not self._closing:
