@@ -14,8 +14,8 @@ from tap_proxy.adql.bound import (
     BoundSelect,
     BoundSetOperation,
     BoundSource,
-    JoinSource,
     Output,
+    aliases_of,
     has_aggregate,
     values_of,
 )
@@ -183,14 +183,8 @@ def _check_groups(
     grouped = select.group_by or select.having is not None
     if not grouped and not any(has_aggregate(value) for value, _ in values):
         return
-    local = {alias for source in sources for alias in _aliases(source)}
+    local = frozenset[str]().union(*map(aliases_of, sources))
     if written.having is not None:
         values += [(value, written.having.span) for value in having]
     for value, span in values:
         check_grouped(value, select.group_by, local, span)
-
-
-def _aliases(source: BoundSource) -> list[str]:
-    if isinstance(source, JoinSource):
-        return _aliases(source.left) + _aliases(source.right)
-    return [source.alias]

@@ -206,6 +206,13 @@ class JoinSource:
 BoundSource: TypeAlias = TableSource | CommonSource | QuerySource | JoinSource
 
 
+def aliases_of(source: BoundSource) -> frozenset[str]:
+    """Return the aliases of an item of FROM."""
+    if isinstance(source, JoinSource):
+        return aliases_of(source.left) | aliases_of(source.right)
+    return frozenset({source.alias})
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """A column of a query's result: `label` as the query names it, `name` unique among its columns."""
@@ -285,6 +292,13 @@ def parts(value: Bound) -> tuple[Bound, ...]:
             return value.numbers
         case _:
             return ()
+
+
+def sources_of(value: Bound) -> frozenset[str]:
+    """Return the aliases of the tables whose columns a value is made of."""
+    if isinstance(value, ColumnValue):
+        return frozenset({value.source})
+    return frozenset().union(*map(sources_of, parts(value)))
 
 
 def values_of(condition: BoundCondition) -> tuple[Bound, ...]:

@@ -196,6 +196,10 @@ class PostgreSQL(Dialect):
         """Return a value that is compared by size."""
         return f'(({sql}) COLLATE "C")' if is_text(field) else sql
 
+    def matched(self, condition: str, left: str, right: str) -> str:
+        """Return the condition of a FULL JOIN, which needs an equation to hash by: one that always holds."""
+        return f"num_nulls({left}) * 0 = num_nulls({right}) * 0 AND {condition}"
+
     def limited(self, limit: int | None, offset: int | None) -> str:
         """Return the end of a query that shortens it."""
         written = "" if limit is None else f" LIMIT {limit}"

@@ -5,6 +5,19 @@ from __future__ import annotations
 QUERIES = (
     "SELECT s.id, c.id FROM sources s LEFT JOIN centres c ON s.id = c.id ORDER BY c.id, s.id",
     "SELECT s.id, c.id FROM sources s FULL JOIN centres c ON s.id = c.id + 57 ORDER BY s.id, c.id",
+    "SELECT s.id, c.id FROM sources s FULL JOIN centres c ON s.id < c.id AND s.n_obs > 0",
+    "SELECT s.id, c.id FROM sources s FULL JOIN centres c ON DISTANCE(s.ra, s.dec, c.ra, c.dec) < 20",
+    "SELECT s.id, c.id FROM sources s FULL JOIN centres c ON 1 = CONTAINS(s.pos, CIRCLE(c.ra, c.dec, 20)) OR c.id = 3",
+    "SELECT s.id, c.id FROM sources s FULL JOIN centres c ON s.id = s.n_obs AND NOT c.label = 'a'",
+    "SELECT q.n, c.id FROM (SELECT MAX(id) AS n FROM sources GROUP BY n_obs) AS q FULL JOIN centres c ON q.n < c.ra",
+    (
+        "SELECT a.id, b.id, c.id FROM centres a FULL JOIN (centres b FULL JOIN sources c ON b.id > c.id) "
+        "ON a.ra < b.ra AND c.mag > 11"
+    ),
+    (
+        "WITH w AS (SELECT id FROM sources WHERE id < 4) SELECT c.id FROM centres c WHERE EXISTS "
+        "(SELECT * FROM w AS a FULL JOIN w AS b ON a.id = b.id + c.id AND a.id <> c.id WHERE b.id > c.radius)"
+    ),
     "SELECT s.id, c.id FROM centres c RIGHT JOIN sources s ON s.id = c.id ORDER BY c.id DESC, s.id",
     "SELECT a.id, c.id FROM sources a LEFT JOIN (sources b JOIN centres c USING (id)) ON a.n_obs = c.id ORDER BY 2, 1",
     "SELECT * FROM ivoa.obscore",
