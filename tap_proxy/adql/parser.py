@@ -41,9 +41,14 @@ def parse(text: str, *, max_length: int = MAX_LENGTH) -> ast.Query:
         token = error.token
         index = len(tokens) if token.type == "$END" else _index(tokens, token)
         span = end_of(text) if token.type == "$END" else span_of(token)
-        raise AdqlSyntaxError(diagnose(text, tokens, index, frozenset(error.expected)), span) from None
+        raise AdqlSyntaxError(diagnose(text, tokens, index, _accepted(error)), span) from None
     span = span_of(tokens[0]).to(span_of(tokens[-1]))
     return ast.Query(text, tuple(common_tables or ()), expression, span)
+
+
+def _accepted(error: UnexpectedToken) -> frozenset[str]:
+    """Return the terminals that the parser could have gone on with: fewer than those that its state looks out for."""
+    return frozenset(error.interactive_parser.accepts())
 
 
 def _index(tokens: list[Token], token: Token) -> int:
