@@ -170,8 +170,13 @@ class PostgreSQL(Dialect):
 
     def null(self, field: Field) -> str:
         """Return a NULL of a type."""
-        text = is_text(field) or kind_of(field) is Kind.GEOMETRY
-        return f"NULL::{'text' if text else TYPES.get(field.datatype, 'text')}"
+        match kind_of(field):
+            case Kind.BOOLEAN:
+                return "NULL::boolean"
+            case Kind.NUMBER:
+                return f"NULL::{TYPES[field.datatype]}"
+            case _:
+                return "NULL::text"
 
     def aggregate(self, name: str, argument: str, field: Field, *, distinct: bool) -> str:
         """Return a set function."""

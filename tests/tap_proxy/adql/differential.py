@@ -118,11 +118,20 @@ QUERIES = (
     "SELECT id FROM sources s WHERE NOT EXISTS (SELECT 1 FROM centres c WHERE c.id = s.id AND s.mag > 11)",
     "SELECT id FROM sources WHERE id IN (SELECT id FROM centres)",
     "SELECT id FROM sources WHERE n_obs NOT IN (SELECT id FROM centres)",
+    "SELECT id FROM sources WHERE id IN (SELECT NULL FROM centres) OR NULL IN (SELECT NULL FROM centres) OR id < 3",
+    "SELECT id FROM sources WHERE variable NOT IN (SELECT NULL FROM centres) OR pos IN (SELECT NULL FROM centres)",
     "SELECT id FROM sources WHERE n_obs NOT IN (1, 2) OR name IN ('alpha','beta_x')",
     "SELECT id FROM sources WHERE mag IS NULL OR name IS NOT NULL",
     "SELECT id FROM sources WHERE NOT (mag > 12 OR name = 'alpha')",
     "SELECT id FROM sources WHERE variable = 1",
     "SELECT id FROM sources WHERE variable = 'true' OR variable <> 'f'",
+    "SELECT id FROM sources WHERE variable IN (SELECT id FROM centres) AND n_obs IN (SELECT variable FROM sources)",
+    "SELECT id FROM sources WHERE variable NOT IN (SELECT variable FROM sources) OR 2 IN (n_obs, variable)",
+    "SELECT id FROM sources WHERE variable BETWEEN NULL AND variable OR variable BETWEEN n_obs AND variable",
+    "SELECT NULL AS v FROM centres UNION SELECT variable FROM sources UNION SELECT NULL FROM centres ORDER BY v",
+    "SELECT COUNT(*) FROM (SELECT variable AS id, id AS mag FROM sources) AS q JOIN sources s USING (id)",
+    "SELECT id FROM (SELECT id, variable AS radius FROM sources) AS q NATURAL FULL JOIN centres ORDER BY id",
+    "SELECT ivo_interval_overlaps(variable, mag, NULL, 3), ivo_interval_overlaps(NULL, NULL, n_obs, 2) FROM sources",
     (
         "SELECT id, COALESCE(mag, n_obs, 0), COALESCE(name, 'none'), COALESCE(n_obs, 2.5), COALESCE(NULL, n_obs) "
         "FROM sources"
