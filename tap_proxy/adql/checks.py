@@ -1,4 +1,4 @@
-"""Whether a value is of the family that its place wants; what cannot be told for certain passes."""
+"""Whether a value is of the family that its place wants."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def require_text(bound: Bound, written: ast.ValueExpression, *, or_number: bool 
 def require(bound: Bound, kind: Kind, written: ast.ValueExpression, advice: str) -> None:
     """Check an argument of a user-defined function."""
     found = kind_of(bound.field)
-    if is_null(bound) or found is kind or found is Kind.OTHER:
+    if is_null(bound) or found is kind:
         return
     if {found, kind} <= _TEXTUAL and not isinstance(bound, Shape):
         return

@@ -36,7 +36,7 @@ from tap_proxy.adql.bound import (
 )
 from tap_proxy.adql.constants import constant
 from tap_proxy.adql.dialect import Dialect, quoted
-from tap_proxy.adql.kinds import RANKS, Kind, kind_of, number
+from tap_proxy.adql.kinds import RANKS, Kind, kind_of, number, string
 
 MAX_PARAMETERS = 1000
 """More strings than this are written into the SQL, quoted: databases take no more than some tens of thousands."""
@@ -175,7 +175,8 @@ class ValueWriter:
             if isinstance(bound, Shape):
                 arguments.append(geometry_sql.as_text(self, bound))
             elif isinstance(bound, Value) and bound.value is None:
-                arguments.append(self.dialect.null(number("double") if parameter.kind is Kind.NUMBER else bound.field))
+                type_ = number("double") if parameter.kind is Kind.NUMBER else string()
+                arguments.append(self.dialect.null(type_))
             else:
                 arguments.append(self.value(bound))
         return self.dialect.user_functions[call.function.name].format(*arguments)

@@ -232,7 +232,7 @@ def comparable(left: Field, right: Field) -> bool:
     ours, theirs = kind_of(left), kind_of(right)
     kinds = {ours, theirs}
     if Kind.OTHER in kinds:
-        return True
+        return ours is theirs and left.datatype == right.datatype
     if Kind.GEOMETRY in kinds:
         # What is written as a string, such as STC-S, may be any geometry; numbers are those of their shape.
         return kinds <= _WRITTEN and (
