@@ -206,13 +206,6 @@ class JoinSource:
 BoundSource: TypeAlias = TableSource | CommonSource | QuerySource | JoinSource
 
 
-def aliases_of(source: BoundSource) -> frozenset[str]:
-    """Return the aliases of an item of FROM."""
-    if isinstance(source, JoinSource):
-        return aliases_of(source.left) | aliases_of(source.right)
-    return frozenset({source.alias})
-
-
 @dataclass(frozen=True, slots=True)
 class Output:
     """A column of a query's result: `label` as the query names it, `name` unique among its columns."""
@@ -292,6 +285,13 @@ def parts(value: Bound) -> tuple[Bound, ...]:
             return value.numbers
         case _:
             return ()
+
+
+def aliases_of(source: BoundSource) -> frozenset[str]:
+    """Return the aliases of an item of FROM."""
+    if isinstance(source, JoinSource):
+        return aliases_of(source.left) | aliases_of(source.right)
+    return frozenset({source.alias})
 
 
 def sources_of(value: Bound) -> frozenset[str]:

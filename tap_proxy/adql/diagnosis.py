@@ -1,7 +1,7 @@
 """Says in words what is wrong where the parser stopped, and what to write instead.
 
 The parser knows the token that it could not take and the terminals that it could have taken. Habits of other dialects
-are recognised first (habits.py), then clauses (clauses.py) and calls (calls.py); whatever is left is told by what was
+are recognised first (habits.py), then calls (calls.py) and clauses (clauses.py); whatever is left is told by what was
 expected.
 """
 
