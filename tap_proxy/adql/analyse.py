@@ -14,13 +14,13 @@ from tap_proxy.adql.bound import (
     BoundSelect,
     BoundSetOperation,
     BoundSource,
-    JoinSource,
     Output,
+    aliases_of,
     has_aggregate,
     values_of,
 )
 from tap_proxy.adql.catalogue import Catalogue, same
-from tap_proxy.adql.checks import describe, is_null
+from tap_proxy.adql.checks import describe, is_null_column
 from tap_proxy.adql.conditions import bind_condition
 from tap_proxy.adql.errors import AdqlSemanticError
 from tap_proxy.adql.grouping import check_grouped
@@ -106,19 +106,15 @@ def _set_operation(
 
 def _common(ours: Field, theirs: Field, position: int, left: BoundQuery, right: BoundQuery, span: ast.Span) -> Field:
     """Return the type of a column that two queries share (ADQL 2.1 s4.6)."""
-    if _is_null_column(right, position):
+    if is_null_column(right, position):
         return ours
-    if _is_null_column(left, position):
+    if is_null_column(left, position):
         return replace(theirs, name=ours.name)
     if not comparable(ours, theirs):
         types = f"{describe(ours)} in one query and {describe(theirs)} in another"
         problem = f"column {position + 1} of a set operation is {types}"
         raise AdqlSemanticError(problem, span)
     return wider(ours, theirs)
-
-
-def _is_null_column(query: BoundQuery, position: int) -> bool:
-    return isinstance(query.body, BoundSelect) and is_null(query.body.outputs[position].value)
 
 
 def _operand(session: Session, operand: ast.QueryBody, outer: Scope | None) -> BoundQuery:
@@ -183,14 +179,8 @@ def _check_groups(
     grouped = select.group_by or select.having is not None
     if not grouped and not any(has_aggregate(value) for value, _ in values):
         return
-    local = {alias for source in sources for alias in _aliases(source)}
+    local = frozenset[str]().union(*map(aliases_of, sources))
     if written.having is not None:
         values += [(value, written.having.span) for value in having]
     for value, span in values:
         check_grouped(value, select.group_by, local, span)
-
-
-def _aliases(source: BoundSource) -> list[str]:
-    if isinstance(source, JoinSource):
-        return _aliases(source.left) + _aliases(source.right)
-    return [source.alias]

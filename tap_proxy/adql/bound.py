@@ -287,6 +287,20 @@ def parts(value: Bound) -> tuple[Bound, ...]:
             return ()
 
 
+def aliases_of(source: BoundSource) -> frozenset[str]:
+    """Return the aliases of an item of FROM."""
+    if isinstance(source, JoinSource):
+        return aliases_of(source.left) | aliases_of(source.right)
+    return frozenset({source.alias})
+
+
+def sources_of(value: Bound) -> frozenset[str]:
+    """Return the aliases of the tables whose columns a value is made of."""
+    if isinstance(value, ColumnValue):
+        return frozenset({value.source})
+    return frozenset().union(*map(sources_of, parts(value)))
+
+
 def values_of(condition: BoundCondition) -> tuple[Bound, ...]:
     """Return the values that a condition compares, but those within subqueries."""
     match condition:

@@ -22,7 +22,7 @@ from tap_proxy.adql.bound import (
     Within,
 )
 from tap_proxy.adql.casts import NO_TIMESTAMP, normal_timestamp
-from tap_proxy.adql.checks import describe, is_null, require_text
+from tap_proxy.adql.checks import alike, describe, is_null, is_null_column, require_text, truth_as_number
 from tap_proxy.adql.errors import AdqlSemanticError
 from tap_proxy.adql.kinds import Kind, kind_of, number
 from tap_proxy.adql.session import Place
@@ -79,12 +79,12 @@ def _bind(condition: ast.Condition, place: Place) -> BoundCondition:
             return HasRows(place.session.subquery(place.session, condition.query, place.scope))
 
 
-def _like_values(written: tuple[ast.ValueExpression, ...], place: Place) -> list[Bound]:
+def _like_values(written: tuple[ast.ValueExpression, ...], place: Place) -> tuple[Bound, ...]:
     """Bind values that are compared with the first of them."""
     first, *others = (bind(each, place) for each in written)
     for position, other in enumerate(others):
         first, others[position] = _matched(first, other, written[0], written[position + 1])
-    return [first, *others]
+    return alike((first, *others))
 
 
 def _matched(
@@ -149,7 +149,14 @@ def _in_query(condition: ast.InQuery, place: Place) -> AmongRows:
     if len(query.fields) != 1:
         problem = f"a subquery after IN has one column, and this has {len(query.fields)}"
         raise AdqlSemanticError(problem, condition.query.span)
-    if not is_null(operand) and not comparable(operand.field, query.fields[0]):
+    if is_null_column(query, 0):
+        query = replace(query, fields=(replace(operand.field, name=query.fields[0].name),))
+    elif not is_null(operand) and not comparable(operand.field, query.fields[0]):
         problem = f"{describe(operand.field)} cannot be compared with {describe(query.fields[0])}"
         raise AdqlSemanticError(problem, condition.span)
+    kinds = kind_of(operand.field), kind_of(query.fields[0])
+    if kinds == (Kind.BOOLEAN, Kind.NUMBER):
+        operand = truth_as_number(operand)
+    elif kinds == (Kind.NUMBER, Kind.BOOLEAN):
+        query = replace(query, fields=(replace(query.fields[0], datatype="int"),))
     return AmongRows(operand, query, condition.negated)

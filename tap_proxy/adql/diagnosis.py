@@ -1,7 +1,8 @@
 """Says in words what is wrong where the parser stopped, and what to write instead.
 
 The parser knows the token that it could not take and the terminals that it could have taken. Habits of other dialects
-are recognised first; whatever is left is told by what was expected.
+are recognised first (habits.py), then calls (calls.py) and clauses (clauses.py); whatever is left is told by what was
+expected.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ from difflib import get_close_matches
 
 from lark import Token
 
-from tap_proxy.adql.words import LANGUAGE, RESERVED
+from tap_proxy.adql.calls import call
+from tap_proxy.adql.clauses import clause
+from tap_proxy.adql.habits import habit, sign
+from tap_proxy.adql.stop import MAX_SHOWN, Stop
+from tap_proxy.adql.words import FOREIGN, LANGUAGE, RESERVED
 
 COMPARISONS = frozenset({"EQ", "NE", "LT", "GT", "LE", "GE"})
 
@@ -42,28 +47,6 @@ _ILLEGAL = {
     "\u00a0": "this is a non-breaking space: write a plain one",
 }
 
-_WORDS = {
-    "LIMIT": "LIMIT is not ADQL: write SELECT TOP n ...",
-    "CROSS": "CROSS JOIN is not ADQL: put a comma between the tables",
-    "CASE": "CASE is not ADQL; COALESCE(a, b) gives the first value that is not NULL",
-    "OVER": "window functions are not ADQL",
-    "ESCAPE": "LIKE takes no ESCAPE in ADQL",
-    "FETCH": "FETCH is not ADQL: write SELECT TOP n ...",
-    "NULLS": "where NULL stands in the order cannot be chosen in ADQL",
-    "CURRENT_TIMESTAMP": "ADQL knows no current time: write it as CAST('2020-01-01T00:00:00' AS TIMESTAMP)",
-    "CURRENT_DATE": "ADQL knows no current time: write it as CAST('2020-01-01T00:00:00' AS TIMESTAMP)",
-    "TRUE": "ADQL has no truth values: compare with 1 or 0, or with the column's own values",
-    "FALSE": "ADQL has no truth values: compare with 1 or 0, or with the column's own values",
-    "MINUS": "the operator is called EXCEPT in ADQL",
-    "LATERAL": "LATERAL is not ADQL",
-    "UNNEST": "UNNEST is not ADQL",
-    "RECURSIVE": "WITH RECURSIVE is not ADQL",
-    "REGEXP": "there are no regular expressions in ADQL: use LIKE or ILIKE",
-    "RLIKE": "there are no regular expressions in ADQL: use LIKE or ILIKE",
-}
-
-_WRITING = "INSERT UPDATE DELETE DROP CREATE ALTER GRANT REVOKE COMMIT ROLLBACK EXECUTE SET DECLARE TRUNCATE EXEC"
-_STATEMENTS = frozenset(_WRITING.split())
 _CAST_TYPES = (
     "CAST makes CHAR, CHAR(n), VARCHAR, VARCHAR(n), SMALLINT, INTEGER, BIGINT, REAL, DOUBLE PRECISION, TIMESTAMP, "
     "POINT, CIRCLE or POLYGON"
@@ -84,21 +67,22 @@ _VALUE = frozenset({"STRING", "INTEGER", "NUMBER", "NAME"})
 _OPERATORS = frozenset({"PLUS", "MINUS", "SLASH", "STAR", "CONCAT", "DOT"})
 _HIDDEN = frozenset({"SEMICOLON", "DELIMITED", "NUMBER"})
 
-Tokens = Sequence[Token]
 
-
-def diagnose(text: str, tokens: Tokens, index: int, expected: frozenset[str]) -> str:
-    """Return what to tell the author of a query that the parser gave up on at ``tokens[index]``.
+def diagnose(text: str, tokens: Sequence[Token], index: int, expected: frozenset[str]) -> tuple[str, int]:
+    """Return what to tell the author of a query that the parser gave up on at ``tokens[index]``, and of which token.
 
     `index` is ``len(tokens)`` where the query ended too soon.
     """
-    if index < len(tokens) and tokens[index].type == "ILLEGAL":
-        return _illegal(text, tokens[index])
-    for look in (_habit, _sign, _by_place, _by_neighbours, _misspelt, _reserved):
-        advice = look(tokens, index, expected)
+    stop = Stop(tokens, index, expected)
+    if stop.type() == "ILLEGAL":
+        return _illegal(text, tokens[index]), index
+    if _lacks_parentheses(stop):
+        return _as_name(stop, -1), index - 1
+    for look in (habit, call, sign, clause, _by_place, _by_neighbours, _misspelt, _reserved):
+        advice = look(stop)
         if advice is not None:
-            return advice
-    return f"{_named(tokens, index)} was not expected here{_wanted(expected)}"
+            return advice, index
+    return f"{stop.shown()} was not expected here{_wanted(expected)}", index
 
 
 def _illegal(text: str, illegal: Token) -> str:
@@ -106,6 +90,8 @@ def _illegal(text: str, illegal: Token) -> str:
     if text.startswith("/*", start - 1) or text.startswith("/*", start):
         return "a comment begins with -- and goes to the end of its line; /* */ is not ADQL"
     if illegal.isdigit() or illegal == ".":
+        if text[start : start + 2].lower() == "0x":
+            return "there are no hexadecimal numbers in ADQL"
         return (
             'this number runs into what follows: a name that begins with a digit is written in double quotes ("2mass")'
         )
@@ -118,47 +104,16 @@ def _illegal(text: str, illegal: Token) -> str:
     return f"the character {str(illegal)!r} has no meaning outside of quotes"
 
 
-def _habit(tokens: Tokens, index: int, expected: frozenset[str]) -> str | None:
-    """Recognise the ways of other dialects."""
-    word, before = _upper(tokens, index), _upper(tokens, index - 1)
-    if index == 0 and word in _STATEMENTS:
-        return f"{word} is not ADQL, which only reads: a query begins with SELECT or WITH"
-    for candidate in (word, before):
-        if candidate in _WORDS and (candidate in RESERVED or candidate == word or _is_name(tokens, index - 1)):
-            return _WORDS[candidate]
-    if (word, before) == ("*", "/") or (word, _upper(tokens, index + 1)) == ("/", "*"):
-        return "a comment begins with -- and goes to the end of its line; /* */ is not ADQL"
-    if word in {"DATE", "TIME", "TIMESTAMP", "INTERVAL"} and _type(tokens, index + 1) == "STRING":
-        return f"{word} '...' is not ADQL: points in time are written as CAST('...' AS TIMESTAMP)"
-    if word in {"ANY", "SOME", "ALL"} and _upper(tokens, index + 1) == "(":
-        return f"{word} before a subquery is not ADQL: use IN or EXISTS"
-    if word == "SELECT" and "STRING" in expected and before != "SELECT":
-        return "a subquery is no value in ADQL: use IN, EXISTS, or a subquery in FROM"
-    if before == ";":
-        return "one query at a time: nothing may follow the semicolon"
-    return None
+def _lacks_parentheses(stop: Stop) -> bool:
+    """Tell whether the word before was meant as a name, and is that of a function."""
+    reserved = stop.word(-1) in RESERVED and stop.type(-1) not in _BEFORE_PARENTHESIS
+    return reserved and stop.expected == {"LPAR"} and stop.type() != "STRING"
 
 
-def _sign(tokens: Tokens, index: int, expected: frozenset[str]) -> str | None:
-    """Recognise signs that other languages have."""
-    word, before = _upper(tokens, index), _upper(tokens, index - 1)
-    if word == "=" and before == "=":
-        return "ADQL compares with a single ="
-    if word == "*" and before == "*":
-        return "there is no ** operator: write POWER(a, b)"
-    if word == "," and _is_number(tokens, index - 1) and _is_number(tokens, index + 1):
-        return "a comma does not belong here; if it is a decimal comma, write a point"
-    if (before == "*" and word == "," and expected == {"FROM"}) or (before == "," and word == "*"):
-        return "* stands alone: write t.*, which may stand beside others"
-    if word in {"/", "-", "+", "*"} and _upper(tokens, index - 2) in {"FROM", "JOIN"}:
-        return 'a name with other signs than letters, digits and _ is written in double quotes ("I/239/hip_main")'
-    return None
-
-
-def _by_neighbours(tokens: Tokens, index: int, expected: frozenset[str]) -> str | None:
+def _by_neighbours(stop: Stop) -> str | None:
     """Recognise faults by what stands side by side."""
-    word, before = _upper(tokens, index), _upper(tokens, index - 1)
-    if _type(tokens, index) == "STRING" and expected <= _NAMING:
+    word, before, expected = stop.word(), stop.word(-1), stop.expected
+    if stop.type() == "STRING" and expected <= _NAMING:
         return 'names are quoted by " and not by an apostrophe'
     if (before, word) == ("NOT", "NULL"):
         return "write IS NOT NULL"
@@ -167,34 +122,37 @@ def _by_neighbours(tokens: Tokens, index: int, expected: frozenset[str]) -> str 
     if word in _CLAUSES and expected >= _VALUE and before not in {"SELECT", ","}:
         return f"a value is missing between {before} and {word}"
     if word in _COMPARISON_TEXTS and {"AND", "OR"} <= expected and not COMPARISONS & expected:
-        if _upper(tokens, index - 2) == "||":
+        if stop.word(-2) == "||":
             return "|| joins strings: write OR between conditions"
         return "a comparison has two sides: write a < b AND b < c, or b BETWEEN a AND c"
-    if expected == {"LPAR"} and before in RESERVED and tokens[index - 1].type not in _BEFORE_PARENTHESIS:
-        return f'{before} is a reserved word: to use it as a name, write "{tokens[index - 1]}" in double quotes'
+    if word == "," and "UNION" in expected:
+        return "conditions are joined by AND and OR, not by a comma"
+    if {"AND", "OR"} <= expected and stop.type() in _BEGINNING:
+        return f"AND or OR is missing before {stop.shown()}"
+    if before == "NOT" and expected == _NEGATED:
+        return "NOT stands before BETWEEN, IN and LIKE, or before a whole condition; 'not equal' is written <>"
     return None
 
 
 _NAMING = frozenset({"NAME", "DELIMITED", "LPAR"})
+_BEGINNING = frozenset({"NAME", "DELIMITED", "INTEGER", "NUMBER", "NOT", "EXISTS", "RELATION", "DISTANCE"})
+_NEGATED = frozenset({"BETWEEN", "IN", "LIKE", "ILIKE"})
 _CLAUSES = frozenset({"FROM", "WHERE", "GROUP", "HAVING", "ORDER", "AND", "OR", "AS", "OFFSET", "UNION", "EXCEPT"})
 _BEFORE_PARENTHESIS = frozenset({"AS", "IN", "EXISTS", "USING", "CAST"})
 
 
-def _by_place(tokens: Tokens, index: int, expected: frozenset[str]) -> str | None:
+def _by_place(stop: Stop) -> str | None:
     """Recognise faults by what was expected."""
-    word, before = _upper(tokens, index), _upper(tokens, index - 1)
+    word, before, expected = stop.word(), stop.word(-1), stop.expected
     checks: Sequence[tuple[Callable[[], bool], str]] = (
-        (lambda: "EXACTTYPE" in expected, f"{_named(tokens, index)} is no type of ADQL: {_CAST_TYPES}"),
+        (lambda: "EXACTTYPE" in expected, f"{stop.shown()} is no type of ADQL: {_CAST_TYPES}"),
+        (lambda: expected == {"PRECISION"}, "the type is called DOUBLE PRECISION"),
         (lambda: word == "NOT" and before == "NOT", "NOT stands once: put what it negates in parentheses"),
         (lambda: word == "IS", "IS NULL takes a column, not an expression"),
         (lambda: "NULL" in expected and "NAME" not in expected, "after IS comes NULL or NOT NULL"),
+        (lambda: _is_alone(stop) and word not in _OPERATOR_TEXTS, _alone(stop)),
         (
-            lambda: bool(COMPARISONS & expected) and "BETWEEN" in expected and word not in _OPERATOR_TEXTS,
-            f"a condition is missing its comparison before {_named(tokens, index)}: a value alone is none "
-            "(write 1 = CONTAINS(...))",
-        ),
-        (
-            lambda: word == "FROM" and (before in {",", "SELECT"} or _upper(tokens, index - 2) == "TOP"),
+            lambda: word == "FROM" and (before in {",", "SELECT"} or stop.word(-2) == "TOP"),
             f"a column is missing between {before} and FROM",
         ),
         (
@@ -205,7 +163,6 @@ def _by_place(tokens: Tokens, index: int, expected: frozenset[str]) -> str | Non
             lambda: word in {"DISTINCT", "ALL"} and before.isdigit(),
             f"{word} stands before TOP: SELECT {word} TOP n ...",
         ),
-        (lambda: word == "ORDER" and "$END" in expected, "ORDER BY stands before OFFSET"),
         (lambda: word == "WITH", "WITH stands at the start of the whole query only"),
         (
             lambda: "FROM" in expected and word in {"", "WHERE", ")", ";", "UNION", "GROUP", "ORDER"},
@@ -220,8 +177,8 @@ def _by_place(tokens: Tokens, index: int, expected: frozenset[str]) -> str | Non
             f"{word} does not go with what stands before it: strings join by ||, numbers calculate with + - * /; "
             "put a part in parentheses to make it a value of its own",
         ),
-        (lambda: word == ")" and not _is_open(tokens, index), "there is a ) too many"),
-        (lambda: word == "" and _is_open(tokens, index), "the query ends before its last parenthesis is closed"),
+        (lambda: word == ")" and not stop.is_open(), "there is a ) too many"),
+        (lambda: word == "" and stop.is_open(), "the query ends before its last parenthesis is closed"),
     )
     return next((advice for holds, advice in checks if holds()), None)
 
@@ -231,23 +188,43 @@ _COMPARISON_TEXTS = frozenset({"=", "<>", "!=", "<", ">", "<=", ">="})
 _PREDICATE_WORDS = frozenset({"LIKE", "ILIKE", "BETWEEN", "IN", "AND", "OR"})
 
 
-def _misspelt(tokens: Tokens, index: int, expected: frozenset[str]) -> str | None:
+_SHAPES = frozenset({"POINT", "CIRCLE", "BOX", "POLYGON", "REGION", "CENTROID"})
+
+
+def _is_alone(stop: Stop) -> bool:
+    """Tell whether a condition ended behind its first value."""
+    return "BETWEEN" in stop.expected and bool(COMPARISONS & stop.expected)
+
+
+def _alone(stop: Stop) -> str:
+    function, (column, _) = stop.called_before(), stop.chain_before()
+    problem = f"a condition is missing its comparison before {stop.shown()}: a value alone is none"
+    if function:
+        return f"{problem} (write 1 = {'CONTAINS' if function.upper() in _SHAPES else function}(...))"
+    return f"{problem} (write {column} = 1 if it is true or false)" if column else problem
+
+
+def _misspelt(stop: Stop) -> str | None:
     """Recognise a keyword that was taken for a name, here or just before."""
-    for place in (index, index - 1):
-        if _is_name(tokens, place) and 2 < len(tokens[place]) <= MAX_SHOWN:
-            near = get_close_matches(tokens[place].upper(), expected & RESERVED, n=1, cutoff=0.75)
+    for off in (0, -1):
+        if stop.is_name(off) and 2 < len(stop.word(off)) <= MAX_SHOWN:
+            near = get_close_matches(stop.word(off), stop.expected & RESERVED, n=1, cutoff=0.75)
             if near:
-                return f"{_named(tokens, place)} is no keyword; did you mean {near[0]}?"
+                return f"{stop.shown(off)} is no keyword; did you mean {near[0]}?"
     return None
 
 
-def _reserved(tokens: Tokens, index: int, expected: frozenset[str]) -> str | None:
-    word = _upper(tokens, index)
-    if word in RESERVED and (tokens[index].type == "RESERVED" or {"NAME", "DELIMITED"} & expected):
-        if _upper(tokens, index + 1) == "(":
-            return f"{_described(word)}: {word} is a reserved word"
-        return f'{word} is a reserved word: to use it as a name, write "{tokens[index]}" in double quotes'
-    return None
+def _reserved(stop: Stop) -> str | None:
+    word = stop.word()
+    if word not in RESERVED or (stop.type() != "RESERVED" and not {"NAME", "DELIMITED"} & stop.expected):
+        return None
+    if stop.word(1) != "(":
+        return _as_name(stop, 0)
+    return f"{_described(word)}; {FOREIGN.get(word, f'{word} is a reserved word')}"
+
+
+def _as_name(stop: Stop, off: int) -> str:
+    return f'{stop.word(off)} is a reserved word: to use it as a name, write "{stop.shown(off)}" in double quotes'
 
 
 def _described(word: str) -> str:
@@ -274,34 +251,3 @@ def _wanted(expected: frozenset[str]) -> str:
 
 
 MAX_NAMED = 12
-
-
-def _named(tokens: Tokens, index: int) -> str:
-    if index >= len(tokens):
-        return "the end of the query"
-    token = str(tokens[index])
-    return token if len(token) <= MAX_SHOWN else token[:MAX_SHOWN] + "..."
-
-
-MAX_SHOWN = 40
-
-
-def _upper(tokens: Tokens, index: int) -> str:
-    return tokens[index].upper() if 0 <= index < len(tokens) else ""
-
-
-def _type(tokens: Tokens, index: int) -> str:
-    return tokens[index].type if 0 <= index < len(tokens) else ""
-
-
-def _is_name(tokens: Tokens, index: int) -> bool:
-    return _type(tokens, index) == "NAME"
-
-
-def _is_number(tokens: Tokens, index: int) -> bool:
-    return _type(tokens, index) in {"INTEGER", "NUMBER"}
-
-
-def _is_open(tokens: Tokens, index: int) -> bool:
-    types = [token.type for token in tokens[:index]]
-    return types.count("LPAR") > types.count("RPAR")

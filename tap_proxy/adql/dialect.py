@@ -129,6 +129,10 @@ class Dialect(ABC):
         """Return a value that is compared by less and greater."""
 
     @abstractmethod
+    def matched(self, condition: str, left: str, right: str) -> str:
+        """Return the condition of a FULL JOIN of tables under two aliases that equates nothing of both."""
+
+    @abstractmethod
     def limited(self, limit: int | None, offset: int | None) -> str:
         """Return the end of a query that shortens it, with a blank before."""
 

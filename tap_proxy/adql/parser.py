@@ -38,12 +38,18 @@ def parse(text: str, *, max_length: int = MAX_LENGTH) -> ast.Query:
     try:
         common_tables, expression, _ = cast("list[Any]", _parser().parse(cast("str", tokens)))
     except UnexpectedToken as error:
-        token = error.token
-        index = len(tokens) if token.type == "$END" else _index(tokens, token)
-        span = end_of(text) if token.type == "$END" else span_of(token)
-        raise AdqlSyntaxError(diagnose(text, tokens, index, frozenset(error.expected)), span) from None
+        index = len(tokens) if error.token.type == "$END" else _index(tokens, error.token)
+        problem, place = diagnose(text, tokens, index, _accepted(error))
+        span = span_of(tokens[place]) if place < len(tokens) else end_of(text)
+        raise AdqlSyntaxError(problem, span) from None
     span = span_of(tokens[0]).to(span_of(tokens[-1]))
     return ast.Query(text, tuple(common_tables or ()), expression, span)
+
+
+def _accepted(error: UnexpectedToken) -> frozenset[str]:
+    """Return the terminals that the parser could have gone on with: fewer than those that its state looks out for."""
+    parser = cast("Any", error.interactive_parser)
+    return frozenset(parser.accepts())
 
 
 def _index(tokens: list[Token], token: Token) -> int:

@@ -170,8 +170,13 @@ class PostgreSQL(Dialect):
 
     def null(self, field: Field) -> str:
         """Return a NULL of a type."""
-        text = is_text(field) or kind_of(field) is Kind.GEOMETRY
-        return f"NULL::{'text' if text else TYPES.get(field.datatype, 'text')}"
+        match kind_of(field):
+            case Kind.BOOLEAN:
+                return "NULL::boolean"
+            case Kind.NUMBER:
+                return f"NULL::{TYPES[field.datatype]}"
+            case _:
+                return "NULL::text"
 
     def aggregate(self, name: str, argument: str, field: Field, *, distinct: bool) -> str:
         """Return a set function."""
@@ -195,6 +200,10 @@ class PostgreSQL(Dialect):
     def collated(self, sql: str, field: Field) -> str:
         """Return a value that is compared by size."""
         return f'(({sql}) COLLATE "C")' if is_text(field) else sql
+
+    def matched(self, condition: str, left: str, right: str) -> str:
+        """Return the condition of a FULL JOIN, which needs an equation to hash by: one that always holds."""
+        return f"num_nulls({left}) * 0 = num_nulls({right}) * 0 AND {condition}"
 
     def limited(self, limit: int | None, offset: int | None) -> str:
         """Return the end of a query that shortens it."""

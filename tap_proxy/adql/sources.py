@@ -24,7 +24,7 @@ from tap_proxy.adql.bound import (
     TableSource,
 )
 from tap_proxy.adql.catalogue import CatalogueTable, same
-from tap_proxy.adql.checks import describe
+from tap_proxy.adql.checks import alike, describe
 from tap_proxy.adql.conditions import bind_condition
 from tap_proxy.adql.errors import AdqlSemanticError
 from tap_proxy.adql.kinds import wider
@@ -167,7 +167,7 @@ def _equal(pairs: Pairs, join: ast.Join) -> BoundCondition | None:
                 f"the column {label} is {describe(left.field)} on the left and {describe(right.field)} on the right"
             )
             raise AdqlSemanticError(problem, join.span)
-    conditions = tuple(Compared("=", left, right) for _, left, right in pairs)
+    conditions = tuple(Compared("=", *alike(values)) for _, *values in pairs)
     if len(conditions) > 1:
         return Junction("AND", conditions)
     return conditions[0] if conditions else None

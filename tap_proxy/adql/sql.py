@@ -36,7 +36,7 @@ from tap_proxy.adql.bound import (
 )
 from tap_proxy.adql.constants import constant
 from tap_proxy.adql.dialect import Dialect, quoted
-from tap_proxy.adql.kinds import RANKS, Kind, kind_of, number
+from tap_proxy.adql.kinds import RANKS, Kind, kind_of, number, string
 
 MAX_PARAMETERS = 1000
 """More strings than this are written into the SQL, quoted: databases take no more than some tens of thousands."""
@@ -171,9 +171,12 @@ class ValueWriter:
 
     def _user_call(self, call: UserCall) -> str:
         arguments = []
-        for bound in call.arguments:
+        for bound, parameter in zip(call.arguments, call.function.parameters, strict=True):
             if isinstance(bound, Shape):
                 arguments.append(geometry_sql.as_text(self, bound))
+            elif isinstance(bound, Value) and bound.value is None:
+                type_ = number("double") if parameter.kind is Kind.NUMBER else string()
+                arguments.append(self.dialect.null(type_))
             else:
                 arguments.append(self.value(bound))
         return self.dialect.user_functions[call.function.name].format(*arguments)
@@ -195,12 +198,11 @@ class ValueWriter:
             case Compared():
                 return self._compared(condition, bounded=True)
             case Within():
-                low, high = (self._beside(each, condition.operand) for each in (condition.low, condition.high))
-                operand = self._beside(condition.operand, condition.low)
+                operand, low, high = map(self._by_size, (condition.operand, condition.low, condition.high))
                 return f"{operand} {_not(condition.negated)}BETWEEN {low} AND {high}"
             case Among():
-                values = ", ".join(self._plainly(each, condition.operand) for each in condition.values)
-                return f"{self._plainly(condition.operand, condition.values[0])} {_not(condition.negated)}IN ({values})"
+                values = ", ".join(map(self.value, condition.values))
+                return f"{self.value(condition.operand)} {_not(condition.negated)}IN ({values})"
             case AmongRows():
                 return f"{self.value(condition.operand)} {_not(condition.negated)}IN ({self.rows(condition)})"
             case Matches():
@@ -240,8 +242,8 @@ class ValueWriter:
             if written is not None:
                 return written
         if operator in {"=", "<>"}:
-            return f"{self._plainly(left, right)} {operator} {self._plainly(right, left)}"
-        return f"{self._beside(left, right)} {operator} {self._beside(right, left)}"
+            return f"{self.value(left)} {operator} {self.value(right)}"
+        return f"{self._by_size(left)} {operator} {self._by_size(right)}"
 
     def _geometric(self, call: Call, operator: str, other: Bound, *, bounded: bool) -> str | None:
         """Return a comparison of a geometry function that needs no value of it."""
@@ -255,16 +257,9 @@ class ValueWriter:
             return geometry_sql.relation(self, call, bounded=bounded)
         return f"NOT ({geometry_sql.relation(self, call, bounded=False)})"
 
-    def _plainly(self, bound: Bound, other: Bound) -> str:
-        """Return a value that is tested for being equal to another."""
-        sql = self.value(bound)
-        if kind_of(bound.field) is Kind.BOOLEAN and kind_of(other.field) is not Kind.BOOLEAN:
-            return self.dialect.as_integer(sql, bound.field)
-        return sql
-
-    def _beside(self, bound: Bound, other: Bound) -> str:
+    def _by_size(self, bound: Bound) -> str:
         """Return a value that is compared by size with another."""
-        return self.dialect.collated(self._plainly(bound, other), bound.field)
+        return self.dialect.collated(self.value(bound), bound.field)
 
     def _matches(self, condition: Matches) -> str:
         operand = self.value(condition.operand)

@@ -172,6 +172,10 @@ class SQLite(Dialect):
         """Return a value that is compared by size."""
         return sql
 
+    def matched(self, condition: str, left: str, right: str) -> str:
+        """Return the condition of a FULL JOIN."""
+        return condition
+
     def limited(self, limit: int | None, offset: int | None) -> str:
         """Return the end of a query that shortens it."""
         if offset is None:

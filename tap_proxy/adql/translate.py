@@ -17,6 +17,7 @@ from tap_proxy.adql.bound import (
     AmongRows,
     Analysed,
     Bound,
+    BoundCondition,
     BoundKey,
     BoundQuery,
     BoundSelect,
@@ -24,12 +25,16 @@ from tap_proxy.adql.bound import (
     BoundSource,
     ColumnValue,
     CommonSource,
+    Compared,
     HasRows,
     JoinSource,
+    Junction,
     Output,
     QuerySource,
     TableSource,
     Value,
+    aliases_of,
+    sources_of,
 )
 from tap_proxy.adql.dialect import Dialect, is_text, quoted
 from tap_proxy.adql.errors import AdqlSemanticError
@@ -168,8 +173,16 @@ class QueryWriter(ValueWriter):
                 right = self._source(source.right)
                 if isinstance(source.right, JoinSource):
                     right = f"({right})"
-                condition = "1 = 1" if source.condition is None else self.condition(source.condition)
-                return f"{self._source(source.left)} {source.type.value} JOIN {right} ON {condition}"
+                return f"{self._source(source.left)} {source.type.value} JOIN {right} ON {self._on(source)}"
+
+    def _on(self, join: JoinSource) -> str:
+        if join.condition is None:
+            return "1 = 1"
+        condition = self.condition(join.condition)
+        left, right = aliases_of(join.left), aliases_of(join.right)
+        if join.type is not JoinType.FULL or _equates(join.condition, left, right):
+            return condition
+        return self.dialect.matched(condition, min(left), min(right))
 
     def _combined(self, operation: BoundSetOperation, fields: Sequence[Field]) -> str:
         first, *others = (self._operand(operand, fields) for operand in operation.operands)
@@ -231,6 +244,19 @@ def _counted(sql: str, columns: str) -> str:
     """Return a query with a count of equal rows as a column more, which makes all rows different."""
     number = f"row_number() OVER (PARTITION BY {columns}) AS penstock_row"
     return f"SELECT {columns}, {number} FROM ({sql}) AS q"  # noqa: S608
+
+
+def _equates(condition: BoundCondition, left: frozenset[str], right: frozenset[str]) -> bool:
+    """Tell whether a condition demands that a value of one side of a join equals one of the other."""
+    match condition:
+        case Junction(operator="AND"):
+            return any(_equates(each, left, right) for each in condition.operands)
+        case Compared(operator="="):
+            first, second = sources_of(condition.left), sources_of(condition.right)
+            straight, crossed = first <= left and second <= right, first <= right and second <= left
+            return bool(first and second) and (straight or crossed)
+        case _:
+            return False
 
 
 def _is_lopsided(source: BoundSource) -> bool:

@@ -10,7 +10,7 @@ from tap_proxy.adql import ast
 from tap_proxy.adql.bound import AggregateCall, Bound, Calculation, Call, UserCall, Value
 from tap_proxy.adql.casts import bind_cast
 from tap_proxy.adql.catalogue import same
-from tap_proxy.adql.checks import describe, is_null, require, require_number, require_text
+from tap_proxy.adql.checks import describe, is_null, require, require_number, require_text, truth_as_number
 from tap_proxy.adql.constants import constant
 from tap_proxy.adql.errors import AdqlSemanticError
 from tap_proxy.adql.geometries import bind_geometry
@@ -232,7 +232,7 @@ def comparable(left: Field, right: Field) -> bool:
     ours, theirs = kind_of(left), kind_of(right)
     kinds = {ours, theirs}
     if Kind.OTHER in kinds:
-        return True
+        return ours is theirs and left.datatype == right.datatype
     if Kind.GEOMETRY in kinds:
         # What is written as a string, such as STC-S, may be any geometry; numbers are those of their shape.
         return kinds <= _WRITTEN and (
@@ -271,6 +271,8 @@ def _user_function(node: ast.UserFunctionCall, place: Place) -> Bound:
             bound = bind(written, place)
         if parameter.kind is not None:
             require(bound, parameter.kind, written, f"{function.name} is called as {function.signature}")
+        if parameter.kind is Kind.NUMBER:
+            bound = truth_as_number(bound)
         arguments.append(bound)
     return UserCall(function, tuple(arguments), function.returns)
 

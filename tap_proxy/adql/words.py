@@ -76,6 +76,8 @@ _RENAMED = {
     "NVL": "COALESCE", "IFNULL": "COALESCE", "ISNULL": "COALESCE", "LCASE": "LOWER", "UCASE": "UPPER",
     "MEAN": "AVG", "FMOD": "MOD", "ANGDIST": "DISTANCE", "Q3C_DIST": "DISTANCE", "HAVERSINE": "DISTANCE",
 }  # fmt: skip
+_TAKING_APART = "LEN LENGTH SUBSTR REPLACE INSTR SUBSTRING TRIM POSITION CHAR_LENGTH CHARACTER_LENGTH OCTET_LENGTH"
+_CONVERTING = "CONVERT INT INTEGER SMALLINT BIGINT FLOAT REAL DECIMAL NUMERIC CHAR VARCHAR DATE TIMESTAMP"
 _NO_SUCH = {
     "CONCAT": "strings are joined by ||",
     "LOG2": "write LOG(x) / LOG(2)",
@@ -87,8 +89,9 @@ _NO_SUCH = {
     "TO_NUMBER": "write CAST(value AS DOUBLE PRECISION)",
     "TO_TIMESTAMP": "write CAST(value AS TIMESTAMP)",
     **dict.fromkeys(("STDDEV", "STDEV", "VARIANCE"), "write SQRT(AVG(x * x) - AVG(x) * AVG(x))"),
-    **dict.fromkeys(("LEN", "LENGTH", "SUBSTR", "REPLACE", "INSTR"), "ADQL takes no strings apart: use LIKE or ILIKE"),
-    **dict.fromkeys(("GREATEST", "LEAST", "MEDIAN"), "ADQL has none"),
+    **dict.fromkeys(_TAKING_APART.split(), "ADQL takes no strings apart: use LIKE or ILIKE"),
+    **dict.fromkeys(_CONVERTING.split(), "write CAST(value AS type)"),
+    **dict.fromkeys(("GREATEST", "LEAST", "MEDIAN", "NULLIF"), "ADQL has none"),
 }
 FOREIGN = {name: f"in ADQL it is called {ours}" for name, ours in _RENAMED.items()} | _NO_SUCH
 """What other dialects have -> what to write instead."""

@@ -73,6 +73,20 @@ CENTRES = Table(
     ),
 )
 
+KINDS = Table(
+    name="kinds",
+    columns=(
+        Column(name="whole", datatype="int"),
+        Column(name="real_", datatype="double", unit="deg"),
+        Column(name="word", datatype="char", arraysize="*"),
+        Column(name="moment", datatype="char", arraysize="*", xtype="timestamp"),
+        Column(name="truth", datatype="boolean"),
+        Column(name="place", datatype="double", arraysize="2", xtype="point"),
+        Column(name="field", datatype="char", arraysize="*", xtype="adql:REGION"),
+        Column(name="flux", datatype="double", arraysize="*"),
+    ),
+)
+
 TAP_COLUMNS = Table(
     name="columns",
     columns=(
@@ -153,7 +167,7 @@ REGISTRY = Schema(
 
 SCHEMAS = (
     Schema(name="ivoa", tables=(OBSCORE,)),
-    Schema(name="sky", tables=(SOURCES, CENTRES)),
+    Schema(name="sky", tables=(SOURCES, CENTRES, KINDS)),
     Schema(name="TAP_SCHEMA", tables=(TAP_COLUMNS,)),
     REGISTRY,
 )
@@ -224,6 +238,11 @@ ROWS: dict[tuple[str, str], list[tuple[Any, ...]]] = {
         (4, 10.0, 10.0, None, "e"),
         (5, 74.5, -43.0, 0.0, None),
         (6, 200.0, 20.0, 180.0, "A"),
+    ],
+    ("sky", "kinds"): [
+        (1, 1.0, "1", "2020-01-01T00:00:00", True, "10.0 20.0", "CIRCLE ICRS 10 20 1", "1 2 3"),
+        (None,) * 8,
+        (0, -2.5, "abc", "1999-12-31", False, "359.5 -89.0", "POLYGON ICRS 1 1 2 1 2 2", "4"),
     ],
     ("TAP_SCHEMA", "columns"): [("ivoa.obscore", "s_ra", None), ("ivoa.obscore", "obs_id", 12)],
     ("rr", "resource"): [

@@ -5,6 +5,19 @@ from __future__ import annotations
 QUERIES = (
     "SELECT s.id, c.id FROM sources s LEFT JOIN centres c ON s.id = c.id ORDER BY c.id, s.id",
     "SELECT s.id, c.id FROM sources s FULL JOIN centres c ON s.id = c.id + 57 ORDER BY s.id, c.id",
+    "SELECT s.id, c.id FROM sources s FULL JOIN centres c ON s.id < c.id AND s.n_obs > 0",
+    "SELECT s.id, c.id FROM sources s FULL JOIN centres c ON DISTANCE(s.ra, s.dec, c.ra, c.dec) < 20",
+    "SELECT s.id, c.id FROM sources s FULL JOIN centres c ON 1 = CONTAINS(s.pos, CIRCLE(c.ra, c.dec, 20)) OR c.id = 3",
+    "SELECT s.id, c.id FROM sources s FULL JOIN centres c ON s.id = s.n_obs AND NOT c.label = 'a'",
+    "SELECT q.n, c.id FROM (SELECT MAX(id) AS n FROM sources GROUP BY n_obs) AS q FULL JOIN centres c ON q.n < c.ra",
+    (
+        "SELECT a.id, b.id, c.id FROM centres a FULL JOIN (centres b FULL JOIN sources c ON b.id > c.id) "
+        "ON a.ra < b.ra AND c.mag > 11"
+    ),
+    (
+        "WITH w AS (SELECT id FROM sources WHERE id < 4) SELECT c.id FROM centres c WHERE EXISTS "
+        "(SELECT * FROM w AS a FULL JOIN w AS b ON a.id = b.id + c.id AND a.id <> c.id WHERE b.id > c.radius)"
+    ),
     "SELECT s.id, c.id FROM centres c RIGHT JOIN sources s ON s.id = c.id ORDER BY c.id DESC, s.id",
     "SELECT a.id, c.id FROM sources a LEFT JOIN (sources b JOIN centres c USING (id)) ON a.n_obs = c.id ORDER BY 2, 1",
     "SELECT * FROM ivoa.obscore",
@@ -105,11 +118,20 @@ QUERIES = (
     "SELECT id FROM sources s WHERE NOT EXISTS (SELECT 1 FROM centres c WHERE c.id = s.id AND s.mag > 11)",
     "SELECT id FROM sources WHERE id IN (SELECT id FROM centres)",
     "SELECT id FROM sources WHERE n_obs NOT IN (SELECT id FROM centres)",
+    "SELECT id FROM sources WHERE id IN (SELECT NULL FROM centres) OR NULL IN (SELECT NULL FROM centres) OR id < 3",
+    "SELECT id FROM sources WHERE variable NOT IN (SELECT NULL FROM centres) OR pos IN (SELECT NULL FROM centres)",
     "SELECT id FROM sources WHERE n_obs NOT IN (1, 2) OR name IN ('alpha','beta_x')",
     "SELECT id FROM sources WHERE mag IS NULL OR name IS NOT NULL",
     "SELECT id FROM sources WHERE NOT (mag > 12 OR name = 'alpha')",
     "SELECT id FROM sources WHERE variable = 1",
     "SELECT id FROM sources WHERE variable = 'true' OR variable <> 'f'",
+    "SELECT id FROM sources WHERE variable IN (SELECT id FROM centres) AND n_obs IN (SELECT variable FROM sources)",
+    "SELECT id FROM sources WHERE variable NOT IN (SELECT variable FROM sources) OR 2 IN (n_obs, variable)",
+    "SELECT id FROM sources WHERE variable BETWEEN NULL AND variable OR variable BETWEEN n_obs AND variable",
+    "SELECT NULL AS v FROM centres UNION SELECT variable FROM sources UNION SELECT NULL FROM centres ORDER BY v",
+    "SELECT COUNT(*) FROM (SELECT variable AS id, id AS mag FROM sources) AS q JOIN sources s USING (id)",
+    "SELECT id FROM (SELECT id, variable AS radius FROM sources) AS q NATURAL FULL JOIN centres ORDER BY id",
+    "SELECT ivo_interval_overlaps(variable, mag, NULL, 3), ivo_interval_overlaps(NULL, NULL, n_obs, 2) FROM sources",
     (
         "SELECT id, COALESCE(mag, n_obs, 0), COALESCE(name, 'none'), COALESCE(n_obs, 2.5), COALESCE(NULL, n_obs) "
         "FROM sources"

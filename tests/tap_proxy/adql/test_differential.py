@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tap_proxy.adql import PostgreSQL, SQLite, Translation, analyse, parse, translate
+from tap_proxy.adql import AdqlError, PostgreSQL, SQLite, Translation, analyse, parse, translate
 from tap_proxy.adql.postgres_functions import STATEMENTS
 from tap_proxy.adql.sqlite_functions import SQLITE_FUNCTIONS
 from tests.support.postgres import fresh_database
@@ -19,6 +19,7 @@ from tests.tap_proxy.adql.corpus import all_judged
 from tests.tap_proxy.adql.differential import QUERIES
 from tests.tap_proxy.adql.edges import edges, injections
 from tests.tap_proxy.adql.generator import Generator
+from tests.tap_proxy.adql.pairs import meetings
 
 CATALOGUE = catalogue()
 RANDOM_QUERIES = 300
@@ -135,6 +136,20 @@ async def test_nothing_can_be_injected_into_either_database() -> None:
 
 async def test_the_corpus_gives_the_same_answers() -> None:
     queries = [case.query for case in all_judged() if case.verdict == "+" and not _by_chance(case.query)]
+    assert await _differences(queries) == []
+
+
+def _fits(query: str) -> bool:
+    try:
+        analyse(parse(query), CATALOGUE)
+    except AdqlError:
+        return False
+    return True
+
+
+async def test_values_of_any_two_kinds_meet_in_both_or_are_refused() -> None:
+    queries = list(filter(_fits, meetings()))
+    assert 400 < len(queries) < 600
     assert await _differences(queries) == []
 
 

@@ -237,7 +237,7 @@ ADVICE = (
     ("SELECT a FROM t WHERE b % 2 = 0", 25, "MOD"),
     ("SELECT ABS(a FROM t", 14, "expected: )"),
     ("SELECT a FROM t)", 16, ") too many"),
-    ("SELECT abs FROM t", 12, '"abs"'),
+    ("SELECT abs FROM t", 8, '"abs"'),
     ("SELECT a FROM t GROUP a", 23, "BY"),
     ("SELECT a FROM t OFFSET 3 ORDER BY a", 26, "before OFFSET"),
     ("SELECT a FROM t WHERE a IS TRUE", 28, "truth"),

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from importlib.resources import files
 
-CHAPTERS = ("lexis", "queries", "conditions", "values", "geometry", "wholes")
+CHAPTERS = ("lexis", "queries", "conditions", "values", "geometry", "wholes", "archives")
 _ESCAPES = {"\\n": "\n", "\\t": "\t", "\\r": "\r", "\\f": "\f", "\\\\": "\\"}
 
 
