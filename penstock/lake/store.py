@@ -248,7 +248,6 @@ class LakeStore:
         if await self.mark(_AUTHORITY) == authority:
             return
         table, after = self.tables.obscore, ""
-        page = sa.select(table.c.lake_did).order_by(table.c.lake_did).limit(PAGE)
         change = (
             sa.update(table)
             .where(table.c.lake_did == sa.bindparam("did"))

@@ -174,7 +174,7 @@ class RucioClient:
                 return await stack.enter_async_context(self._request(method, path, headers, **more))
         return await stack.enter_async_context(self._request(method, path, headers, **more))
 
-    def _request(  # the parts of a request
+    def _request(
         self,
         method: str,
         path: str,

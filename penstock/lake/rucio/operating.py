@@ -29,7 +29,7 @@ from penstock.settings import Settings, SettingsError
 from penstock.telling import print_json, tell
 
 
-def harvest(  # the options of the command
+def harvest(
     scopes: Sequence[str], *, mapping: str | None, full: bool, every: float | None, data: Path | None, as_json: bool
 ) -> bool:
     """Take over the files of scopes, and return whether all were fit for ObsCore."""
@@ -38,7 +38,7 @@ def harvest(  # the options of the command
     return not any(report.rejected for report in reports)
 
 
-async def _harvest(  # the options of the command
+async def _harvest(
     settings: Settings, scopes: Sequence[str], *, mapping: str | None, full: bool, every_s: float | None, as_json: bool
 ) -> list[Report]:
     if every_s is None:
