@@ -22,9 +22,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from penstock.auth.principal import Principal
 from penstock.clock import Clock
 from penstock.dali.errors import NotFound, UsageError
+from penstock.db import among
 from penstock.lake.names import as_path, as_text
 from penstock.lake.port import Did, Entry, Medium, Quota, Rule, Site, Staging, StagingState
-from penstock.lake.store import LakeStore, among
+from penstock.lake.store import LakeStore
 
 SCRATCH = Site(name="scratch", title="Staged copies on this host")
 _AT_ONCE_BYTES = 64 * 2**20
