@@ -23,6 +23,7 @@ from penstock.dali.errors import ServiceError, ServiceUnavailable, UsageError
 from penstock.dali.values import format_timestamp
 from penstock.votable.document import QueryStatus
 from penstock.votable.model import Field
+from tap_proxy.core.capabilities import TAP_STANDARD_ID
 from tap_proxy.core.formats import new_writer
 from tap_proxy.core.formats.model import Outcome, ResultHead
 from tap_proxy.core.request import RowLimits, TapQuery
@@ -38,7 +39,6 @@ Compile = Callable[[str, int, Sequence[UploadedTable]], Statement]
 LoadUploads = Callable[[Sequence[UploadOrder], Principal], Awaitable[tuple[UploadedTable, ...]]]
 """Reads the tables that come with a caller's query; raises `UsageError` or `TooLarge` where it cannot."""
 
-TAP_STANDARD_ID = "ivo://ivoa.net/std/TAP"
 LINKS_PATH = "/datalink/links"
 LONG_QUERY_LENGTH = 4096
 SMALL_BATCH_ROWS = 256

@@ -33,7 +33,8 @@ def _error_middleware(render_error: ErrorRenderer) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            _require_no_nul(request)
+            if request.app is request.match_info.apps[-1]:  # the service's own protocol tells of it
+                _require_no_nul(request)
             return await handler(request)
         except Exception as caught:  # the edge: whatever it is leaves as the protocol's error
             if isinstance(caught, web.HTTPException) and caught.status < 400:
