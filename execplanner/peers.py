@@ -98,8 +98,8 @@ class PeerBook:
         Names peers.
     standard_id
         Of the interfaces, before the #.
-    own_url
-        Where we are ourselves.
+    own
+        Our own identifier.
     """
 
     def __init__(self, settings: ExecPlannerSettings, db: Database, *, standard_id: str, own: str) -> None:

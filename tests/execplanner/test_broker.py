@@ -367,6 +367,8 @@ async def test_lists_have_filters_and_pages(site: Site) -> None:
     assert await listed("?PHASE=OFFERED&LAST=1") == [2]
     _, page = await site.json("GET", "/sessions?LAST=2", headers=ADA)
     assert await listed("?" + page["next"].partition("?")[2]) == [0]
+    _, page = await site.json("GET", "/sessions?PHASE=OFFERED&PHASE=REJECTED&LAST=1", headers=ADA)
+    assert await listed("?" + page["next"].partition("?")[2]) == [1]
     _, sets = await site.json("GET", "/offersets", headers=ADA)
     assert len(sets["offersets"]) == 3
     assert (await site.json("GET", "/sessions"))[0] == 401
