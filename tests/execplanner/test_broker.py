@@ -442,6 +442,7 @@ async def test_facilities_and_kinds_can_be_searched(tmp_path: Path) -> None:
         assert await found("?KIND=jupyter-notebook&CORES=9") == ["two"]
         assert await found(f"?kind={K}/executable/docker-container.yaml") == ["one", "two"]
         assert await found("?GPU=a100") == await found("?GPU=2") == ["two"]
+        assert await found("?GPU=%C2%B2") == []
         assert await found("?SITE=paris") == ["one"]
         assert await found("?SITE=PERTH-DISK") == ["two"]
         assert await found("?KIND=zeppelin-notebook") == []
