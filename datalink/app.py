@@ -57,6 +57,5 @@ def describe(settings: Settings, base_url: str) -> Description:
         title=TITLE,
         text=TEXT,
         capabilities=capabilities(base_url, security_methods=security_methods(settings)),
-        resource_type="vr:Service",
         subjects=("data-access",),
     )

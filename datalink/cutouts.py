@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from datalink.core.soda import MEDIA_TYPE, Cut
-from datalink.ports import Cutter, Order, Storage, UnreadableReplica
+from datalink.courier import Courier
+from datalink.ports import Cutter, Order
 from datalink.service import Caller, Found, LinkService
 from datalink.settings import SodaSettings
-from penstock.dali.errors import ServiceUnavailable, UsageError
+from penstock.dali.errors import UsageError
 from penstock.ivoid import lake_did, publisher_did
-from penstock.lake.port import Entry, Replica
+from penstock.lake.port import Entry
 from penstock.scratch import scratch
 
 
@@ -47,8 +48,8 @@ class Cutouts:
         Finds files, with the rules of who may read them.
     cutter
         Cuts.
-    storage
-        Has what no site of ours holds.
+    courier
+        Fetches what no site of ours holds.
     settings
         Limits.
     authority
@@ -61,7 +62,7 @@ class Cutouts:
         self,
         links: LinkService,
         cutter: Cutter,
-        storage: Storage,
+        courier: Courier,
         *,
         settings: SodaSettings,
         authority: str,
@@ -69,7 +70,7 @@ class Cutouts:
     ) -> None:
         self._links = links
         self._cutter = cutter
-        self._storage = storage
+        self._courier = courier
         self._settings = settings
         self._authority = authority
         self._scratch_root = scratch_root
@@ -90,28 +91,17 @@ class Cutouts:
             yield Source(entry=found.entry, path=await self._path(found, folder), folder=folder)
 
     async def _path(self, found: Found, folder: Path) -> Path:
-        """Return where the file can be read: at a site of ours, else a copy of the first replica that is whole."""
+        """Return where the file can be read: at a site of ours, else a copy that is whole and right."""
         here = next((replica.path for replica in found.replicas if replica.path is not None), None)
         if here is not None:
             return here
-        limit = self._settings.max_fetch_bytes
-        if (found.entry.size_bytes or 0) > limit:
-            raise _too_large(found.entry, limit)
-        reasons = []
-        for replica in found.replicas:
-            try:
-                return await self._fetched(found.entry, replica, folder / "source")
-            except UnreadableReplica as error:
-                reasons.append(f"{replica.site}: {error}")
-        raise ServiceUnavailable(f"{found.entry.did} cannot be fetched: {'; '.join(reasons)}.")
-
-    async def _fetched(self, entry: Entry, replica: Replica, path: Path) -> Path:
-        limit = self._settings.max_fetch_bytes
-        async with self._storage.open(entry, replica) as opened:
-            if opened.size_bytes > limit:
-                raise _too_large(entry, limit)
-            with path.open("wb") as file:
-                async for piece in opened.pieces:
+        limit, size, path = self._settings.max_fetch_bytes, await self._courier.size_of(found), folder / "source"
+        if size > limit:
+            did = found.entry.did
+            raise UsageError(f"{did} would have to be fetched to be cut, and is larger than {limit} bytes.")
+        with path.open("wb") as file:
+            async with aclosing(self._courier.stream(found, 0, size, size)) as pieces:
+                async for piece in pieces:
                     await asyncio.to_thread(file.write, piece)
         return path
 
@@ -136,10 +126,6 @@ class Cutouts:
     async def problem(self) -> str | None:
         """Say what keeps the service from its work, None where nothing does."""
         return await self._links.problem()
-
-
-def _too_large(entry: Entry, limit: int) -> UsageError:
-    return UsageError(f"{entry.did} would have to be fetched to be cut, and is larger than {limit} bytes.")
 
 
 def _tag(entry: Entry, cut: Cut) -> str | None:

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from io import BytesIO
+from pathlib import Path
 
 import structlog
 from aiohttp import web
@@ -106,7 +107,6 @@ class HipsHandlers:
     async def survey_page(self, request: web.Request) -> web.Response:
         """Show people what a survey is, and what is wrong with its description."""
         name = request.match_info["name"]
-        self._tree(name)
         survey = await self._survey(name, principal_of(request))
         url = self._url(request, name)
         text = " ".join(
@@ -153,7 +153,7 @@ class HipsHandlers:
 
     async def _content(self, found: HipsFile) -> bytes:
         if found.path is not None:
-            return await asyncio.to_thread(_head, found)
+            return await asyncio.to_thread(_head, found.path)
         buffer = BytesIO()
         try:
             await self._outbound.save(found.url or "", buffer, max_bytes=MAX_PROPERTIES_BYTES)
@@ -165,10 +165,9 @@ class HipsHandlers:
 _FRESH = {"Cache-Control": "no-cache"}
 
 
-def _head(found: HipsFile) -> bytes:
-    assert found.path is not None  # noqa: S101  # the caller has looked
+def _head(path: Path) -> bytes:
     try:
-        with found.path.open("rb") as file:
+        with path.open("rb") as file:
             return file.read(MAX_PROPERTIES_BYTES)
     except OSError as error:
         raise NotFound("There is no such file.") from error

@@ -11,10 +11,9 @@ import sqlalchemy as sa
 from datalink.core.known import Observed
 from penstock.dali.errors import UsageError
 from penstock.dali.values import parse_timestamp
-from penstock.db import Database
+from penstock.db import Database, among
 from penstock.lake.catalogue import Catalogue
 from penstock.lake.port import Did
-from penstock.lake.store import among
 
 _COLUMNS = tuple(field.name for field in fields(Observed))
 _NEVER = datetime.max.replace(tzinfo=UTC)

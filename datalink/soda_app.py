@@ -9,6 +9,7 @@ from aiohttp import web
 
 from datalink.compose import link_service
 from datalink.core.soda_description import TEXT, TITLE, capabilities
+from datalink.courier import Courier
 from datalink.cutouts import Cutouts
 from datalink.cutting.pool import CutterPool
 from datalink.plugin import PATH as LINKS_PATH
@@ -37,7 +38,7 @@ async def open_cutouts(resources: Resources, *, processes: int = 1) -> AsyncIter
             yield Cutouts(
                 link_service(resources),
                 pool,
-                storage,
+                Courier(storage),
                 settings=settings,
                 authority=resources.settings.authority,
                 scratch_root=resources.settings.data_dir.absolute() / "soda",

@@ -16,6 +16,7 @@ import orjson
 
 from datalink.compose import facts_of
 from datalink.core.access import Access
+from datalink.core.services import STAGE_JOB
 from datalink.settings import DataLinkSettings
 from penstock.auth.principal import Principal
 from penstock.basket.app import open_baskets
@@ -29,7 +30,6 @@ from penstock.lake.port import DataLake, Did, DidType, Rule, Staging, StagingLak
 from penstock.service import Resources
 from uws.ports import JobContext, JobType, ParameterSpec, ResultSpec
 
-JOB_TYPE = "lake.stage"
 RESULT_ID = "replicas"
 LEASE = timedelta(minutes=15)
 _RENEW_EVERY_S = LEASE.total_seconds() / 3
@@ -195,7 +195,7 @@ async def _files(lake: DataLake, dids: Sequence[Did], caller: Principal) -> Asyn
 
 
 STAGE = JobType(
-    name=JOB_TYPE,
+    name=STAGE_JOB,
     version="1.0",
     title="Stage files at a site",
     description=(

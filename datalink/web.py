@@ -15,7 +15,7 @@ from datalink.service import Caller, LinkService
 from penstock.dali.errors import ServiceError
 from penstock.dali.formats import DATALINK, FormatTable
 from penstock.dali.values import maxrec
-from penstock.edge.errors import text_error
+from penstock.edge.errors import text_error, votable_response
 from penstock.edge.pages import render_page
 from penstock.edge.params import ParameterLimits, read_parameters
 from penstock.edge.streaming import stream
@@ -57,8 +57,7 @@ class DataLinkHandlers:
         """Render an error of the links resource as VOTable, of any other as text (DataLink 1.1 s3.4)."""
         if request.path != f"{self._path}/links":
             return text_error(request, error, status)
-        body = error_document(fault_of(error).message(error.message))
-        return web.Response(body=body, status=status, content_type="application/x-votable+xml", charset="utf-8")
+        return votable_response(error_document(fault_of(error).message(error.message)), status)
 
     async def links(self, request: web.Request) -> web.StreamResponse:
         """List the links of every ID (DataLink 1.1 s2.1)."""

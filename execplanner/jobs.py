@@ -13,7 +13,7 @@ from execplanner.core.phases import LIVE
 from execplanner.facilities import FacilityBook
 from execplanner.joblist import JOB_TYPE, job_id
 from execplanner.keeping import Keeper, Session
-from execplanner.service.running import RunLimits, Runner, require_own_job
+from execplanner.service.running import Runner, require_own_job
 from execplanner.service.staging import Stager
 from execplanner.service.workshop import FindOpener, Workshop, installed_opener
 from execplanner.settings import ExecPlannerSettings
@@ -51,7 +51,7 @@ async def run_with(context: JobContext, find: FindOpener) -> None:
     )
     folder = session_folder(settings, session.id)
     runner = Runner(keeper, executor, stager, context=context, folder=folder, clock=resources.clock)
-    runner.limits = RunLimits(max_log_bytes=section.max_log_bytes)
+    runner.max_log_bytes = section.max_log_bytes
     await runner.run(session)
 
 

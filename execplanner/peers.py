@@ -16,7 +16,7 @@ from execplanner.settings import ExecPlannerSettings
 from penstock.dali.errors import ServiceUnavailable
 from penstock.db import Database
 from penstock.discovery import endpoints
-from penstock.outbound import public_socket, refused_address
+from penstock.outbound import public_socket, refused_address, whole_body
 
 _MOST_BYTES = 4 * 1024 * 1024
 _KEPT_S = 300.0
@@ -76,11 +76,9 @@ class HttpCalls:
 
 
 async def _document(response: aiohttp.ClientResponse) -> Any:
-    body = b""
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise PeerAway("its answer is too long")
+    body = await whole_body(response, _MOST_BYTES)
+    if body is None:
+        raise PeerAway("its answer is too long")
     try:
         return orjson.loads(body) if body else None
     except orjson.JSONDecodeError as error:
@@ -98,8 +96,8 @@ class PeerBook:
         Names peers.
     standard_id
         Of the interfaces, before the #.
-    own_url
-        Where we are ourselves.
+    own
+        Our own identifier.
     """
 
     def __init__(self, settings: ExecPlannerSettings, db: Database, *, standard_id: str, own: str) -> None:

@@ -14,6 +14,7 @@ from penstock.lake.rucio.settings import RucioSettings
 from penstock.plugins import Group, Registry
 from penstock.service import Service
 from penstock.settings import Settings, SettingsError, load_settings, settings_type
+from penstock.tables import Schema
 
 if TYPE_CHECKING:
     from penstock.db import Database
@@ -52,6 +53,12 @@ def migrations() -> dict[str, str]:
         if service.schema and service.migrations
     }
     return LAKE_MIGRATIONS | owned
+
+
+def published_schemas() -> tuple[Schema, ...]:
+    """Return the tables that installed packages offer to TAP, in the order of their plugins."""
+    plugins: Registry[tuple[Schema, ...]] = Registry(Group.TAP_TABLES, tuple)
+    return tuple(schema for schemas in plugins.all().values() for schema in schemas)
 
 
 def prepare_data_dir(path: Path) -> None:

@@ -8,14 +8,17 @@ every request runs go by `Database.direct`.
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import sqlalchemy as sa
 from sqlalchemy import MetaData, Table, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
@@ -118,11 +121,16 @@ class Database:
             await connection.rollback()
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self, lock: int | None = None) -> AsyncIterator[AsyncConnection]:
         """Give a transaction that commits at the end of the block, and rolls back on any error.
 
         SQLite has one writer at a time: the lock keeps this process's writers from polling for it,
         and BEGIN IMMEDIATE keeps a reader from failing when it turns writer.
+
+        Parameters
+        ----------
+        lock
+            A number of one's own choice: of those that give it, one writes at a time in PostgreSQL too.
 
         Raises
         ------
@@ -132,6 +140,8 @@ class Database:
         async with self._write_lock or nullcontext(), self._connect() as connection:
             if self.dialect == "sqlite":
                 await connection.exec_driver_sql("BEGIN IMMEDIATE")
+            elif lock is not None:
+                await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock})
             yield connection
             await connection.commit()
 
@@ -153,6 +163,24 @@ class Database:
         """Close every connection."""
         await self.direct.close()
         await self.engine.dispose()
+
+
+def among(dialect: Dialect, column: sa.ColumnElement[str], values: Iterable[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that a column is one of any number of values, with a single parameter."""
+    if dialect == "postgresql":
+        return column == sa.any_(sa.cast(list(values), postgresql.ARRAY(sa.Text)))
+    listed = sa.func.json_each(json.dumps(list(values))).table_valued("value")
+    return column.in_(sa.select(listed.c.value))
+
+
+async def upsert(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, or replace those that have their keys; columns that the rows do not name stay as they are."""
+    if not rows:
+        return
+    insert = (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(table)
+    keys = [column.name for column in table.primary_key]
+    changed = {name: insert.excluded[name] for name in rows[0] if name not in keys}
+    await connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
 
 
 def async_url(url: str) -> URL:

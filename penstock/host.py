@@ -23,7 +23,7 @@ from isal import isal_zlib
 from penstock.auth.middleware import install_authentication
 from penstock.auth.opening import open_authenticator
 from penstock.clock import utc_now
-from penstock.context import SERVICES, database
+from penstock.context import SERVICES, database, published_schemas
 from penstock.db import Database
 from penstock.edge.app import new_service_app
 from penstock.edge.body import install_body_timeout
@@ -39,7 +39,6 @@ from penstock.openapi import describe_routes
 from penstock.plugins import Group, Registry
 from penstock.service import Description, Resources, Service
 from penstock.settings import Settings, SettingsError
-from penstock.tables import Schema
 
 DRAIN_S = 3.0
 BACKLOG = 1024
@@ -92,12 +91,6 @@ async def _database_answers(db: Database) -> str | None:
     async with db.read() as connection:
         await connection.exec_driver_sql("SELECT 1")
     return None
-
-
-def published_schemas() -> tuple[Schema, ...]:
-    """Return the tables that installed packages offer to TAP, in the order of their plugins."""
-    plugins: Registry[tuple[Schema, ...]] = Registry(Group.TAP_TABLES, tuple)
-    return tuple(schema for schemas in plugins.all().values() for schema in schemas)
 
 
 @asynccontextmanager

@@ -105,9 +105,7 @@ async def upgrade(db: Database, packages: Mapping[str, str]) -> None:
     packages
         The package of revision files of each namespace: ``{"uws": "uws.migrations"}``.
     """
-    async with db.write() as connection:
-        if db.dialect == "postgresql":
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+    async with db.write(LOCK_KEY) as connection:
         for schema, package in packages.items():
             if db.dialect == "postgresql":
                 await connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')

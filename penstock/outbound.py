@@ -152,6 +152,16 @@ def is_public(address: str) -> bool:
     return bool(mapped.is_global and ip.is_global and not ip.is_multicast)
 
 
+async def whole_body(response: aiohttp.ClientResponse, most_bytes: int) -> bytes | None:
+    """Return the body of an answer, None where it is longer than that."""
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > most_bytes:
+            return None
+    return bytes(body)
+
+
 def _shown(url: str) -> str:
     """Return a URL without what may be secret in it."""
     parts = urlsplit(url)
@@ -159,5 +169,7 @@ def _shown(url: str) -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """Return why something could not be fetched, in one line."""
-    return (str(refused_address(error) or error) or type(error).__name__).splitlines()[0][:200]
+    """Return why something could not be fetched, in one line; not to which address of ours a name would have led."""
+    if refused_address(error) is not None:
+        return "that is not a public address"
+    return (str(error) or type(error).__name__).splitlines()[0][:200]

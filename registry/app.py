@@ -26,7 +26,7 @@ from registry.plugin import PATH
 from registry.ports import Origin
 from registry.regtap_store import refill
 from registry.service.harvesting import HarvestFailed
-from registry.service.making import TAP
+from registry.service.making import TAP, RecordMaker
 from registry.settings import RegistrySettings
 from registry.web.oai import OaiHandlers
 from registry.web.records import RecordHandlers
@@ -44,7 +44,7 @@ async def open_for(resources: Resources, services: Iterable[Service]) -> web.App
     """Publish `services`, and return the application."""
     settings, installed = resources.settings, tuple(services)
     section, curation = settings.section(RegistrySettings), compose.curation_of(settings)
-    store, maker = compose.record_store(resources.db), compose.maker(settings, curation)
+    store, maker = compose.record_store(resources.db), RecordMaker(settings.authority, curation)
     registry, started = compose.publishing(settings, store, curation), resources.clock()
     await refill(resources.db)
     await registry.publish(Origin.DEPLOYMENT, maker.of_deployment(compose.described(settings, installed)), started)

@@ -16,7 +16,7 @@ from registry.ports import Fetch
 from registry.regtap_store import write_many
 from registry.service.editing import Editor
 from registry.service.harvesting import Harvester, Limits
-from registry.service.making import Described, RecordMaker
+from registry.service.making import Described
 from registry.service.oai import PublishingRegistry, Repository
 from registry.settings import RegistrySettings
 from registry.store import RecordStore, SourceStore
@@ -64,11 +64,6 @@ def publishing(settings: Settings, store: RecordStore, curation: CurationFile) -
         token_lifetime_s=section.token_lifetime_s,
     )
     return PublishingRegistry(store, about)
-
-
-def maker(settings: Settings, curation: CurationFile) -> RecordMaker:
-    """Return what makes the records of a deployment."""
-    return RecordMaker(settings.authority, curation)
 
 
 def described(settings: Settings, services: Iterable[Service]) -> list[Described]:

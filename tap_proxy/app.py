@@ -10,17 +10,17 @@ from functools import partial
 from pathlib import Path
 
 from aiohttp import web
-from sqlalchemy.engine import URL
 
 from penstock.auth.opening import security_methods
 from penstock.basket.app import open_baskets
+from penstock.context import published_schemas
 from penstock.dali.examples import examples_document
 from penstock.db import async_url
+from penstock.direct import libpq_url
 from penstock.edge.app import new_service_app
 from penstock.edge.errors import votable_error
 from penstock.edge.vosi import add_vosi
 from penstock.outbound import Outbound
-from penstock.plugins import Group, Registry
 from penstock.service import Description, Resources, Shared
 from penstock.settings import Settings
 from penstock.tables import Schema
@@ -103,17 +103,9 @@ async def _open_source(resources: Resources, schemas: Sequence[Schema], settings
             connections=settings.connections,
             queue_time_limit_s=settings.queue_time_limit_s,
         )
-    dsn = _dsn(async_url(settings.database_url) if settings.database_url else url)
+    dsn = libpq_url(async_url(settings.database_url) if settings.database_url else url)
     pool = await open_pool(dsn, connections=settings.connections, search_path=NAME)
     return PostgresSource(pool, queue_time_limit_s=settings.queue_time_limit_s)
-
-
-def _dsn(url: URL) -> str:
-    """Return the URL as asyncpg itself reads it: without a driver, TLS as libpq spells it."""
-    tls = url.query.get("ssl")
-    if tls is not None:
-        url = url.difference_update_query(["ssl"]).update_query_dict({"sslmode": tls})
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 async def open_service(resources: Resources) -> web.Application:
@@ -158,15 +150,16 @@ async def open_service(resources: Resources) -> web.Application:
 @asynccontextmanager
 async def _in_background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
     task = asyncio.create_task(work)
-    yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def describe(settings: Settings, base_url: str) -> Description:
     """Say what the service offers at a base URL."""
-    offered: Registry[tuple[Schema, ...]] = Registry(Group.TAP_TABLES, tuple)
-    schemas = _published([schema for plugin in offered.all().values() for schema in plugin])
+    schemas = _published(published_schemas())
     return Description(
         title=TITLE,
         text=TEXT,
@@ -202,8 +195,4 @@ def _capabilities(
     )
 
 
-async def _engine_of(resources: Resources) -> TapService:
-    return await resources.shared(ENGINE)
-
-
-QUERY_TAP = query_job(_engine_of, path=PATH)
+QUERY_TAP = query_job(lambda resources: resources.shared(ENGINE), path=PATH)

@@ -12,7 +12,7 @@ from penstock.auth.opening import security_methods
 from penstock.dali.errors import ServiceError, ServiceUnavailable, UsageError
 from penstock.dali.params import Parameters
 from penstock.edge.app import new_service_app
-from penstock.edge.errors import ErrorRenderer, votable_error
+from penstock.edge.errors import ErrorRenderer, votable_error, votable_response
 from penstock.edge.pages import render_page
 from penstock.edge.params import read_parameters
 from penstock.edge.vosi import add_vosi
@@ -164,15 +164,13 @@ def image_error(_request: web.Request, error: ServiceError, status: int) -> web.
             fault = "TransientFault"
         case _:
             fault = "FatalFault"
-    document = error_document(f"{fault}: {error.message}")
-    return web.Response(body=document, status=status, content_type="application/x-votable+xml", charset="utf-8")
+    return votable_response(error_document(f"{fault}: {error.message}"), status)
 
 
 def cone_error(_request: web.Request, error: ServiceError, status: int) -> web.Response:
     """Render an error as both DALI and SCS want it (SCS 1.03 s2.3)."""
     message = error.labelled()
-    document = error_document(message, infos=(Info(name="Error", value=message),))
-    return web.Response(body=document, status=status, content_type="application/x-votable+xml", charset="utf-8")
+    return votable_response(error_document(message, infos=(Info(name="Error", value=message),)), status)
 
 
 SIA = Search(

@@ -11,9 +11,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from tempfile import TemporaryFile
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
 import structlog
@@ -23,12 +23,15 @@ from penstock.dali.errors import ServiceError, ServiceUnavailable, UsageError
 from penstock.dali.values import format_timestamp
 from penstock.votable.document import QueryStatus
 from penstock.votable.model import Field
+from tap_proxy.core.capabilities import TAP_STANDARD_ID
 from tap_proxy.core.formats import new_writer
-from tap_proxy.core.formats.model import Outcome, ResultHead, ResultWriter
+from tap_proxy.core.formats.model import Outcome, ResultHead
 from tap_proxy.core.request import RowLimits, TapQuery
 from tap_proxy.core.uploads import UploadOrder
 from tap_proxy.ports import Gathered, QueryTimeout, Relayed, Statement, TapSource, UploadedTable
 from tap_proxy.prefetch import prefetched
+
+T = TypeVar("T")
 
 Compile = Callable[[str, int, Sequence[UploadedTable]], Statement]
 """Turns ADQL into a statement that gives at most so many rows; raises `UsageError` where it cannot."""
@@ -36,7 +39,6 @@ Compile = Callable[[str, int, Sequence[UploadedTable]], Statement]
 LoadUploads = Callable[[Sequence[UploadOrder], Principal], Awaitable[tuple[UploadedTable, ...]]]
 """Reads the tables that come with a caller's query; raises `UsageError` or `TooLarge` where it cannot."""
 
-TAP_STANDARD_ID = "ivo://ivoa.net/std/TAP"
 LINKS_PATH = "/datalink/links"
 LONG_QUERY_LENGTH = 4096
 SMALL_BATCH_ROWS = 256
@@ -251,9 +253,11 @@ class TapService:
         try:
             async with aclosing(prefetched(rows.parts)) as coming:
                 async for part in coming:
-                    waiting += await _encoded(writer, counter.cut(part.rows))
+                    batch = counter.cut(part.rows)
+                    waiting += await _worked(batch.num_rows, partial(writer.rows, batch))
                     if part.last or counter.full:
-                        for piece in writer.end(counter.outcome()):
+                        next_piece = partial(next, iter(writer.end(counter.outcome())), None)
+                        while (piece := await _worked(counter.rows, next_piece)) is not None:
                             yield waiting + piece
                             waiting = b""
                         return
@@ -307,7 +311,6 @@ def _overflow(maxrec: int) -> Outcome:
     )
 
 
-async def _encoded(writer: ResultWriter, batch: pa.RecordBatch) -> bytes:
-    if batch.num_rows <= SMALL_BATCH_ROWS:
-        return writer.rows(batch)
-    return await asyncio.to_thread(writer.rows, batch)
+async def _worked(rows: int, work: Callable[[], T]) -> T:
+    """Do what some rows need: for many of them in a thread, so that others are answered meanwhile."""
+    return work() if rows <= SMALL_BATCH_ROWS else await asyncio.to_thread(work)

@@ -71,9 +71,7 @@ async def publish(db: Database, schemas: Sequence[Schema]) -> None:
     async with db.read() as connection:
         if await _published(connection, tables) == digest:
             return
-    async with db.write() as connection:
-        if db.dialect == "postgresql":
-            await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+    async with db.write(LOCK_KEY) as connection:
         if await _published(connection, tables) != digest:
             await _create_functions(connection, functions)
             await _rewrite(connection, tables, rows, digest)

@@ -13,7 +13,8 @@ from aiohttp import web
 
 from penstock.auth.middleware import principal_of
 from penstock.dali.errors import NotFound
-from penstock.dali.media import NEGOTIATED_BY, Document, negotiate_document
+from penstock.dali.media import NEGOTIATED_BY, Document
+from penstock.edge.forms import form_of
 from penstock.edge.params import read_parameters
 from penstock.edge.urls import Urls
 from penstock.openapi import describe
@@ -111,9 +112,7 @@ class Catalogue:
 
 async def _form(request: web.Request) -> Document:
     asked = (await read_parameters(request)).single("RESPONSEFORMAT")
-    asked = _ALIASES.get((asked or "").strip().lower(), asked)
-    headers = request.headers
-    return negotiate_document(headers.get("Accept"), headers.get("Sec-Fetch-Dest"), asked, atom=False)
+    return form_of(request, _ALIASES.get((asked or "").strip().lower(), asked))
 
 
 def _for_reader(page: web.Response) -> web.Response:

@@ -11,10 +11,10 @@ import pydantic
 from aiohttp import web
 from pydantic_core import ErrorDetails
 
-from penstock.dali.errors import MultiValuedParamNotSupported, Problem, TooLarge, UsageError
+from penstock.dali.errors import MultiValuedParamNotSupported, Problem, UsageError
 from penstock.dali.params import Parameters, Part, upper_name
 from penstock.dali.values import parse_timestamp
-from penstock.edge.params import ParameterLimits, read_parameters, require_known_coding
+from penstock.edge.params import ParameterLimits, read_body, read_parameters, require_known_coding
 from uws.core.job import Phase
 from uws.service.jobs import Given, NewJob, parse_action
 from uws.service.policy import parse_duration
@@ -178,13 +178,9 @@ class JobOrder(pydantic.BaseModel):
 
 async def _read_json(request: web.Request, limits: ParameterLimits) -> Order:
     require_known_coding(request)
-    data = bytearray()
-    async for chunk in request.content.iter_any():
-        data += chunk
-        if len(data) > limits.max_form_bytes:
-            raise TooLarge(f"The body is larger than {limits.max_form_bytes} bytes.")
+    data = await read_body(request, limits.max_form_bytes)
     try:
-        body = JobOrder.model_validate_json(bytes(data))
+        body = JobOrder.model_validate_json(data)
     except pydantic.ValidationError as error:
         problems = list(dict.fromkeys(map(_problem, error.errors())))[:_MOST_PROBLEMS]
         message = " ".join(f"{problem.field or 'the body'}: {problem.description}" for problem in problems)

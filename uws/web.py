@@ -12,11 +12,12 @@ from aiohttp import web
 
 from penstock.auth.middleware import principal_of
 from penstock.dali.errors import Forbidden, NotFound, ServiceError, UsageError
-from penstock.dali.media import NEGOTIATED_BY, Document, negotiate_document
+from penstock.dali.media import NEGOTIATED_BY, Document
 from penstock.dali.params import Parameters, upper_name
 from penstock.dali.values import format_timestamp
 from penstock.edge.errors import ErrorRenderer
 from penstock.edge.files import ServedFile, serve_file
+from penstock.edge.forms import form_of
 from penstock.edge.params import ParameterLimits, read_parameters
 from penstock.edge.streaming import stream
 from penstock.edge.urls import Urls
@@ -265,7 +266,7 @@ class JobListResource:
         """Send the value of a parameter; ``item=2`` asks for the second of several."""
         found = _pick(await self._job(request), request)
         if found.blob is None:
-            return web.Response(text=found.value, headers={**_LIVE, "X-Content-Type-Options": "nosniff"})
+            return web.Response(text=found.value, headers=_LIVE)
         path = self._service.results.path(found.blob)
         media_type = found.media_type or "application/octet-stream"
         return await serve_file(request, ServedFile(path=path, media_type=media_type))
@@ -347,9 +348,7 @@ def _with_type(order: Order) -> Order:
 
 
 def _form(request: web.Request, params: Parameters, *, atom: bool = False) -> Document:
-    headers = request.headers
-    asked = params.single("RESPONSEFORMAT")
-    return negotiate_document(headers.get("Accept"), headers.get("Sec-Fetch-Dest"), asked, atom=atom)
+    return form_of(request, params.single("RESPONSEFORMAT"), atom=atom)
 
 
 def _pick(job: Job, request: web.Request) -> JobParameter:

@@ -31,6 +31,7 @@ from penstock.dali.errors import Forbidden, NotFound, TooLarge, UsageError
 from penstock.edge.app import new_service_app
 from penstock.edge.errors import problem_error
 from penstock.edge.files import ServedFile, serve_file
+from penstock.edge.params import read_body
 from penstock.openapi import describe
 from uws.core import wire
 from uws.core.job import ErrorSummary, Job, JobResult, is_job_id
@@ -263,13 +264,9 @@ def _digest(request: web.Request) -> str:
 
 
 async def _read(request: web.Request, kind: type[M]) -> M:
-    body = bytearray()
-    async for chunk in request.content.iter_chunked(_CHUNK_BYTES):
-        body += chunk
-        if len(body) > _LONGEST_REPORT:
-            raise TooLarge(f"The report is larger than {_LONGEST_REPORT} bytes.")
+    body = await read_body(request, _LONGEST_REPORT, "report")
     try:
-        return kind.model_validate_json(bytes(body))
+        return kind.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the body"

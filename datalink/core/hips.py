@@ -35,9 +35,7 @@ _PRODUCTS = {"image", "cube", "catalog", "meta"}
 
 _KEYWORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _ENDING = r"(jpg|png|fits|webp|tsv|xml)"
-_TILE = re.compile(
-    r"Norder([0-9]{1,2})/Dir([0-9]{1,19})/Npix([0-9]{1,19})(?:_[0-9]{1,6})?\.(jpg|png|fits|webp|tsv|xml)"
-)
+_TILE = re.compile(rf"Norder([0-9]{{1,2}})/Dir([0-9]{{1,19}})/Npix([0-9]{{1,19}})(?:_[0-9]{{1,6}})?\.{_ENDING}")
 _ALLSKY = re.compile(rf"Norder([0-9]{{1,2}})/Allsky(?:_[0-9]{{1,6}})?\.{_ENDING}")
 _OTHERS = {
     PROPERTIES: "text/plain; charset=utf-8",

@@ -36,7 +36,7 @@ def metalink_document(entry: Entry, replicas: Sequence[Replica], addresses: Addr
     for algorithm, value in (("md5", entry.md5), ("adler32", entry.adler32)):
         if value:
             _child(file, "hash", type=algorithm).text = value
-    for number, (_, url) in enumerate(_places(entry.did, replicas, addresses), start=1):
+    for number, url in enumerate(_places(entry.did, replicas, addresses), start=1):
         _child(file, "url", priority=str(number)).text = url
     _child(file, "url", priority=str(_LOWEST_PRIORITY)).text = addresses.data(entry.did)
     return etree.tostring(root, encoding="UTF-8", xml_declaration=True, pretty_print=True)
@@ -45,7 +45,7 @@ def metalink_document(entry: Entry, replicas: Sequence[Replica], addresses: Addr
 def link_headers(did: Did, replicas: Sequence[Replica], addresses: Addresses) -> Iterator[str]:
     """Yield the values of Link: the document, then each replica, the best first (RFC 6249 s3, s5)."""
     yield f'<{addresses.metalink(did)}>; rel=describedby; type="{METALINK_TYPE}"'
-    for number, (_, url) in enumerate(_places(did, replicas, addresses), start=1):
+    for number, url in enumerate(_places(did, replicas, addresses), start=1):
         yield f"<{url}>; rel=duplicate; pri={number}"
 
 
@@ -55,11 +55,11 @@ def filename(did: Did) -> str:
     return name if name not in {"", ".", ".."} else "file"
 
 
-def _places(did: Did, replicas: Sequence[Replica], addresses: Addresses) -> Iterator[tuple[Replica, str]]:
+def _places(did: Did, replicas: Sequence[Replica], addresses: Addresses) -> Iterator[str]:
     for replica in replicas:
         url = addresses.replica(did, replica)
         if url is not None and over_http(replica) and url.isascii() and url.isprintable() and ">" not in url:
-            yield replica, url
+            yield url
 
 
 def _child(parent: etree._Element, tag: str, /, **attributes: str) -> etree._Element:

@@ -55,7 +55,7 @@ def _of_trouble(error: OSError) -> Answer:
     """Tell a full disk and its like from a file that makes no sense: the same is raised for both."""
     if error.errno not in (None, errno.EINVAL, errno.EOVERFLOW):
         return Answer(outcome=Outcome.TROUBLE, message=str(error.strerror))
-    return Answer(outcome=Outcome.REFUSED, message=f"it cannot be read as FITS: {_reason(error)}")
+    return Answer(outcome=Outcome.REFUSED, message=f"it cannot be read as FITS: {error.strerror or _reason(error)}")
 
 
 def _reason(error: Exception) -> str:

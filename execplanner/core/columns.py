@@ -172,7 +172,7 @@ class FacilityTable:
         stage = np.full(len(self.facilities), -1, dtype=np.int8)
         seconds = self._ways.spread([one.seconds for one in transfers])
         moved = self._ways.spread([float(one.bytes_to_move) for one in transfers])
-        costs = self._quotes(ask, transfers)
+        costs = self._quotes(ask, moved)
         for number, turned in enumerate(self._turned(ask, caller, transfers, costs)):
             if turned is not None:
                 stage[turned & (stage < 0)] = number
@@ -238,7 +238,7 @@ class FacilityTable:
             dear |= self._metrics.spread([one is not None and one < least for one in best], np.bool_)
         return dear
 
-    def _quotes(self, ask: Ask, transfers: Sequence[Transfer]) -> dict[str, Column]:
+    def _quotes(self, ask: Ask, moved: Column) -> dict[str, Column]:
         """Return the costs of the known types, by facility."""
         hours, need = ask.duration_s / 3600, ask.need
         units = np.array([1.0, hours * need.cores, hours * need.gpus, hours * need.memory_bytes / GIB])
@@ -246,7 +246,6 @@ class FacilityTable:
         for name, rates in self._rates.items():
             column = self._costs.spread((rates[:, :4] @ units).tolist())
             if rates[:, 4].any():
-                moved = self._ways.spread([float(one.bytes_to_move) for one in transfers])
                 column = column + self._costs.spread(rates[:, 4].tolist()) * moved / GIB
             found[name] = column
         return found

@@ -44,9 +44,8 @@ def unify(document: Any) -> tuple[Any, DialectName]:
     if not isinstance(document, Mapping):
         return document, DialectName.D1
     inner = next((document[name] for name in _WRAPPERS if isinstance(document.get(name), Mapping)), None)
-    wrapped = len(document) == 1 and inner is not None
-    body: Mapping[str, Any] = inner if wrapped and inner is not None else document
-    if _is_flat(body) or wrapped:
+    body: Mapping[str, Any] = document if inner is None or len(document) > 1 else inner
+    if body is not document or _is_flat(body):
         return _from_flat(body), DialectName.D3
     spring = _IN_D2.search(_kind_of(body.get("executable")))
     return _with_volumes_below(body), DialectName.D2 if spring else DialectName.D1

@@ -6,7 +6,7 @@ Whatever makes it impossible to serve is a reason, with a pointer: the answer is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -222,7 +222,6 @@ def sources_of(data: Sequence[Mapping[str, Any]]) -> Iterator[Source]:
 def _sources(data: Sequence[Mapping[str, Any]], rules: Rules, found: list[Message]) -> Iterator[Source]:
     for number, one in enumerate(data):
         pointer = f"/data/{number}"
-        name, storage = one.get("meta", {}).get("name"), one.get("storage")
         try:
             match one["kind"]:
                 case "rucio-data-resource":
@@ -242,15 +241,7 @@ def _sources(data: Sequence[Mapping[str, Any]], rules: Rules, found: list[Messag
             continue
         if source.url is not None and source.did is None:
             found += check_location(source.url, source.pointer, rules)
-        yield Source(
-            pointer=source.pointer,
-            name=name,
-            storage=storage,
-            did=source.did,
-            url=source.url,
-            size_bytes=source.size_bytes,
-            sites=source.sites,
-        )
+        yield replace(source, name=one.get("meta", {}).get("name"), storage=one.get("storage"))
 
 
 class _Missing(Exception):

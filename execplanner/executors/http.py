@@ -8,6 +8,7 @@ come twice are repeated when the service does not answer.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -20,12 +21,14 @@ from yarl import URL
 
 from execplanner.executors.options import Endpoint
 from penstock.dali.errors import InternalError, NotFound, ServiceUnavailable, UsageError
+from penstock.outbound import whole_body
 
 _ATTEMPTS = 3
 _PAUSE_S = 0.2
 _AGAIN = frozenset({429, 502, 503, 504})
 _HARMLESS = frozenset({"GET", "PUT", "DELETE"})
 _MOST_BYTES = 16 * 2**20
+_SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 Event = Mapping[str, Any]
 
 
@@ -151,7 +154,7 @@ class Api:
         detail = f"{self._base} answers {status}: {_told(await _whole(answer))}"
         if status in _AGAIN:
             after = answer.headers.get("Retry-After", "")
-            raise _Again(detail, int(after) if after.isdecimal() else None)
+            raise _Again(detail, int(after) if _SECONDS.fullmatch(after) else None)
         if status in (404, 410, 424):  # 424: JupyterHub's word for a server that does not run
             raise NotFound(detail)
         if status in (400, 409, 413, 422):
@@ -172,11 +175,9 @@ def word(text: str) -> str:
 
 
 async def _whole(answer: aiohttp.ClientResponse) -> bytes:
-    body = b""
-    async for chunk in answer.content.iter_any():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise InternalError("The service of the facility answers without end.")
+    body = await whole_body(answer, _MOST_BYTES)
+    if body is None:
+        raise InternalError("The service of the facility answers without end.")
     return body
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -54,7 +55,7 @@ async def fetch(work: Work, options: Fetching) -> Path:
     folder.make()
     target = folder.notes / _FETCHED
     if not target.exists():
-        fresh = folder.notes / f"{_FETCHED}.new"
+        fresh = folder.notes / f"{_FETCHED}.{os.getpid()}"  # another process may fetch it, too
         try:
             with fresh.open("wb") as file:
                 outbound = Outbound(allow_private=options.allow_private_addresses)

@@ -22,7 +22,7 @@ from execplanner.core.request import Ask
 from execplanner.core.shapes import Malformed, Reader, spell_kinds
 from execplanner.core.times import parse_instant, parse_iso_duration, parse_window, to_ms
 from execplanner.keeping import Change, Keeper, Offer, Session
-from execplanner.service.broker import Asked
+from execplanner.service.broker import Asked, Further
 from execplanner.service.planning import Plan
 from penstock.auth.principal import Principal
 from penstock.clock import Clock
@@ -132,9 +132,7 @@ class Federation:
         self._health: dict[str, _Health] = {}
         self._places = asyncio.Semaphore(_AT_ONCE)
 
-    def asks(
-        self, headers: Mapping[str, str], timeout_s: float
-    ) -> Callable[[Ask, Asked, Principal], Awaitable[Plan]] | None:
+    def asks(self, headers: Mapping[str, str], timeout_s: float) -> Further | None:
         """Return what asks the peers on behalf of a request with these headers, None if it must not go on."""
         via = headers.get(VIA)
         if loops(via, (self._own,)):

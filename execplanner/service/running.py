@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,13 +48,6 @@ class SessionEnded(Exception):
     """The session was ended by somebody else; there is nothing more to do."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunLimits:
-    """How much of the logs is kept."""
-
-    max_log_bytes: int = 10**8
-
-
 class Runner:
     """Runs one session.
 
@@ -72,6 +65,9 @@ class Runner:
         The session's own directory.
     """
 
+    max_log_bytes = 10**8
+    """How much of each log is kept."""
+
     def __init__(
         self, keeper: Keeper, executor: Executor, stager: Stager, *, context: JobContext, folder: Path, clock: Clock
     ) -> None:
@@ -81,7 +77,6 @@ class Runner:
         self._context = context
         self._folder = folder
         self._clock = clock
-        self.limits = RunLimits()
 
     async def run(self, session: Session) -> None:
         """Run a session to its end.
@@ -187,7 +182,7 @@ class Runner:
     async def _publish_log(self, handle: str, stream: Stream) -> None:
         async with self._context.result(stream, "text/plain") as sink:
             offset = 0
-            while offset < self.limits.max_log_bytes:
+            while offset < self.max_log_bytes:
                 chunk = await self._executor.logs(handle, stream, offset=offset, limit=_CHUNK_BYTES)
                 if not chunk:
                     return
@@ -255,9 +250,10 @@ def _files_in(folder: Path) -> list[Path]:
 
 
 def _result_id(name: str, number: int, taken: set[str]) -> str:
-    """Return the id of a result: the file's name where it can be one."""
+    """Return an id of a result that no other has: the file's name where it can be one."""
     plain = name.isascii() and all(one.isalnum() or one in "._-" for one in name) and name[:1].isalnum()
-    return name if plain and name not in taken and len(name) <= 64 else f"result-{number + 1}"
+    names = chain([name] if plain and len(name) <= 64 else [], (f"result-{each}" for each in count(number + 1)))
+    return next(one for one in names if one not in taken)
 
 
 def require_own_job(session: Session | None, job: str, expected: str) -> Session:

@@ -73,7 +73,7 @@ class Stager:
         named = [{**one, "kind": read_kind(one["kind"], "data")} for one in data]
         sources = list(sources_of(named))
         await self._order(session, [one.did for one in sources if one.did is not None])
-        places = {source.pointer.split("/")[2]: await self._bring(source, folder) for source in sources}
+        places = {_number(source): await self._bring(source, folder) for source in sources}
         return _mounts(session, places, folder)
 
     async def _order(self, session: Session, dids: list[Did]) -> None:
@@ -121,7 +121,8 @@ class Stager:
         parts = urlsplit(source.url)
         if parts.scheme == "file":
             return self._of_host(Path(unquote(parts.path)))
-        place = folder / "data" / (Path(unquote(parts.path)).name or "data")
+        name = Path(unquote(parts.path)).name
+        place = folder / "data" / _number(source) / (name if name not in ("", "..") else "data")
         place.parent.mkdir(parents=True, exist_ok=True)
         partial = place.with_name(place.name + ".part")
         try:
@@ -147,6 +148,11 @@ class Stager:
         if not any(real.is_relative_to(Path(root).resolve()) for root in self._rules.file_roots):
             raise UsageError("A file that the session needs may not be read here.")
         return real
+
+
+def _number(source: Source) -> str:
+    """Return which of the session's data it is: two files of one name have different numbers."""
+    return source.pointer.split("/")[2]
 
 
 def _is_near(entry: Entry | None, facility: Facility) -> bool:

@@ -13,7 +13,6 @@ import orjson
 import structlog
 
 from execplanner.core.facility import ExecutorChoice, Facility
-from execplanner.core.ids import is_id
 from execplanner.core.request import Ask
 from execplanner.ports import Estimate, Executor, ExecutorOpener, Work
 from penstock.auth.principal import Principal
@@ -110,7 +109,7 @@ class Workshop:
             return known or Estimate(start=earliest)
         now = self._resources.clock()
         executor = await self.executor(choice)
-        work = work_of(ask, caller, self._resources.settings.data_dir)
+        work = _work_of(ask, caller, self._resources.settings.data_dir)
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 found = await executor.estimate(work, earliest=earliest)
@@ -134,11 +133,10 @@ class Workshop:
         await executor.release(handle)
 
 
-def work_of(ask: Ask, caller: Principal, folder: Path, session_id: str = _NOBODY) -> Work:
-    """Return the work of a request, of the least that it needs."""
-    assert is_id(session_id)  # noqa: S101  # made by us
+def _work_of(ask: Ask, caller: Principal, folder: Path) -> Work:
+    """Return the work of a request, of the least that it needs, as that of nobody's session."""
     return Work(
-        session_id=session_id,
+        session_id=_NOBODY,
         kind=ask.kind,
         executable=ask.document["executable"],
         cores=ask.need.cores,

@@ -12,12 +12,12 @@ from execplanner.core.matching import judge
 from execplanner.core.question import MEMBERS, Question, Tree, read_question, tree_of
 from execplanner.core.reading import YAML_TYPES, is_document, read_document, read_object
 from execplanner.core.stages import may_use
-from execplanner.web.forms import answer, body_of, form_of, media_type_of, query_of
+from execplanner.web.forms import answer, form_of, media_type_of, query_of
 from penstock.auth.middleware import principal_of
 from penstock.dali.errors import UsageError
 from penstock.dali.formats import Format
 from penstock.dali.params import Part
-from penstock.edge.params import ParameterLimits, read_parameters
+from penstock.edge.params import ParameterLimits, read_body, read_parameters
 from penstock.service import Resources
 
 DEFAULT_TYPE = min(YAML_TYPES)  # a body that does not say what it is; JSON is YAML too
@@ -73,7 +73,7 @@ class AcceptsHandlers:
         if request.body_exists and (media_type is None or is_document(media_type)):
             form = form_of(request, query_of(request))
             return form, read_question(
-                read_object(await body_of(request, self._max_document_bytes), media_type or DEFAULT_TYPE)
+                read_object(await read_body(request, self._max_document_bytes, "document"), media_type or DEFAULT_TYPE)
             )
         params = await read_parameters(request, self._limits)
         pairs: list[tuple[str, Tree]] = [(_spelt(name), value) for name, value in params.items() if _is_ours(name)]

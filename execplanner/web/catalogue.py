@@ -28,6 +28,7 @@ from penstock.edge.urls import Urls
 from penstock.lake.port import Did
 
 _MOST = 1000
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 
 
 class CatalogueHandlers:
@@ -70,7 +71,7 @@ class CatalogueHandlers:
                 entry["data"] = transfer
             entries.append(entry)
         last = params.single("LAST")
-        most = min(int(last), _MOST) if last is not None and re.fullmatch(r"\d{1,6}", last, re.ASCII) else _MOST
+        most = min(int(last), _MOST) if last is not None and _NUMBER.fullmatch(last) else _MOST
         return answer(write({"facilities": entries[:most]}, form.key), form)
 
     async def _located(
@@ -150,10 +151,10 @@ def _tests(facility: Facility, params: Parameters) -> Iterator[bool]:
         yield site in (facility.site, *facility.storage_sites)
     for model in params.all("GPU"):
         known = [one.lower() for one in limits.gpu_models]
-        yield model.lower() in known if not model.isdigit() else (limits.gpus or 0) >= int(model)
+        yield (limits.gpus or 0) >= int(model) if _NUMBER.fullmatch(model) else model.lower() in known
     for name, limit in (("CORES", limits.cores), ("GPUS", limits.gpus)):
         for text in params.all(name):
-            if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+            if not _NUMBER.fullmatch(text):
                 raise UsageError(f"{name}={text[:40]!r} is not a whole number.")
             yield limit is None or limit >= int(text)
     for text in params.all("MEMORY"):

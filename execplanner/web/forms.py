@@ -9,7 +9,7 @@ from aiohttp import web
 
 from execplanner.core.answer import FORMATS, write
 from execplanner.core.reading import ACCEPTED
-from penstock.dali.errors import NotAcceptable, ServiceError, TooLarge, UsageError
+from penstock.dali.errors import NotAcceptable, ServiceError, UsageError
 from penstock.dali.formats import Format, FormatTable
 from penstock.dali.media import MediaRange, parse_accept
 from penstock.dali.params import Parameters
@@ -61,22 +61,6 @@ def media_type_of(request: web.Request) -> str | None:
     """Return the media type of the body, None if nothing is said of it."""
     header = request.headers.get("Content-Type")
     return None if header is None else header.partition(";")[0].strip().lower()
-
-
-async def body_of(request: web.Request, most: int) -> bytes:
-    """Read the body.
-
-    Raises
-    ------
-    TooLarge
-        It has more than `most` bytes.
-    """
-    body = b""
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > most:
-            raise TooLarge(f"The document is larger than {most} bytes.")
-    return body
 
 
 def render_error(request: web.Request, error: ServiceError, status: int) -> web.Response:

@@ -26,13 +26,14 @@ from execplanner.service.federation import Federation
 from execplanner.service.planning import Wish
 from execplanner.service.running import IN_JOB
 from execplanner.settings import ExecPlannerSettings
-from execplanner.web.forms import LISTS, answer, body_of, form_of, media_type_of, query_of
+from execplanner.web.forms import LISTS, answer, form_of, media_type_of, query_of
 from penstock.auth.middleware import principal_of
 from penstock.auth.principal import Principal
 from penstock.dali.errors import PreconditionFailed, UsageError
 from penstock.dali.formats import Format
 from penstock.dali.params import Parameters
 from penstock.dali.values import format_timestamp
+from penstock.edge.params import read_body
 from penstock.edge.urls import Urls
 
 _TAG = re.compile(r'(?:W/)?"([^"]*)"')
@@ -200,8 +201,8 @@ class SessionHandlers:
     ) -> web.Response:
         document: dict[str, Any] = {name: list(entries)}
         if len(entries) == listing.last:
-            query = {**request.query, "BEFORE": entries[-1]["uuid"]}
-            document["next"] = f"{self._base(request)}/{name}?{request.rel_url.with_query(query).raw_query_string}"
+            query = request.rel_url.update_query(BEFORE=entries[-1]["uuid"]).raw_query_string
+            document["next"] = f"{self._base(request)}/{name}?{query}"
         return answer(write(document, form.key), form)
 
     def _listing(self, request: web.Request) -> tuple[Format, Parameters, dict[str, Any]]:
@@ -237,7 +238,7 @@ class SessionHandlers:
         return Asked(document=given.document, warnings=given.warnings, wish=wish, key=key)
 
     async def _body(self, request: web.Request) -> bytes:
-        return await body_of(request, self._settings.max_document_bytes)
+        return await read_body(request, self._settings.max_document_bytes, "document")
 
     async def _expected(self, request: web.Request, session_id: str, caller: Principal) -> int | None:
         """Return the version that If-Match demands, None if it demands none (RFC 9110 s13.1.1)."""

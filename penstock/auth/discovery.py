@@ -12,6 +12,7 @@ from joserfc.jwk import JWKRegistry, OctKey
 
 from penstock.auth.addresses import is_protected
 from penstock.auth.token import PublicKey
+from penstock.outbound import whole_body
 
 DEADLINE_S = 5.0
 MAX_DOCUMENT_BYTES = 256 * 1024
@@ -94,9 +95,7 @@ async def _fetch(session: aiohttp.ClientSession, url: str) -> dict[str, Any]:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > MAX_DOCUMENT_BYTES:
-            raise IssuerAway(f"{response.url} gives more than {MAX_DOCUMENT_BYTES} bytes")
-    return bytes(body)
+    body = await whole_body(response, MAX_DOCUMENT_BYTES)
+    if body is None:
+        raise IssuerAway(f"{response.url} gives more than {MAX_DOCUMENT_BYTES} bytes")
+    return body

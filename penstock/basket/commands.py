@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 FAILED = 1
-_PAGE = 1000
 
 app = typer.Typer(no_args_is_help=True, help="Baskets: references to files and results, for jobs and notebooks.")
 Owner = Annotated[str | None, typer.Option(help="Whose baskets: a subject; those of anonymous callers if not given")]
@@ -39,14 +38,7 @@ def list_command(
         caller = Principal(subject=owner)
         if name is None:
             return [basket_json(basket) for basket in await baskets.all(caller)]
-        rows: list[dict[str, object]] = []
-        after = 0
-        while True:
-            _, items = await baskets.page(caller, name, after=after, limit=_PAGE)
-            rows += [item_json(item) for item in items]
-            if len(items) < _PAGE:
-                return rows
-            after = items[-1].id
+        return [item_json(item) async for item in baskets.items(caller, name)]
 
     for row in _with_baskets(data, read):
         _print(row, as_json=as_json)

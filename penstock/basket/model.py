@@ -123,16 +123,17 @@ def checked_reference(text: str) -> str:
     UsageError
         It is neither a data identifier nor a URL, or it holds a user name or password.
     """
-    if text.lower().startswith("ivo://") or not _URL.match(text):
-        if not text.lower().startswith("ivo://"):
-            Did.parse(text)
+    if text.lower().startswith("ivo://"):
+        return text
+    if not _URL.match(text):
+        Did.parse(text)
         return text
     try:
         parts = urlsplit(text)
-        known = bool(parts.hostname) or parts.scheme == "file"
+        known = bool(parts.hostname) and parts.scheme != "file"
     except ValueError:
         known = False
-    if not known or parts.scheme == "file":
+    if not known:
         raise UsageError(f"{text[:80]!r} is no URL that others could follow.")
     if "@" in parts.netloc:
         raise UsageError("A reference may not hold a user name or password.")

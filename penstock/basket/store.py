@@ -114,8 +114,7 @@ class BasketStore:
             The owner has as many as one may have.
         """
         table = self._tables.basket
-        async with self._db.write() as connection:
-            await self._lock(connection)
+        async with self._db.write(_LOCK) as connection:
             known = sa.select(sa.func.count()).where(table.c.owner == (owner or ""))
             if await connection.scalar(known.where(table.c.name == name)):
                 return False
@@ -125,10 +124,6 @@ class BasketStore:
             row = {"owner": owner or "", "name": name, "version": 0, "items": 0, "created": stamp, "changed": stamp}
             await connection.execute(sa.insert(table).values(row))
         return True
-
-    async def _lock(self, connection: AsyncConnection) -> None:
-        if self._db.dialect == "postgresql":
-            await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
     async def items(self, owner: str | None, name: str, *, after: int = 0, limit: int) -> tuple[Basket, list[Item]]:
         """Return a basket and a page of its items, those that come after one, in the order of their ids.

@@ -14,10 +14,12 @@ from penstock.auth.middleware import principal_of
 from penstock.basket.model import Basket, Item, NewItem, basket_json, item_json, read_item
 from penstock.basket.openapi import OPERATIONS
 from penstock.basket.service import Baskets
-from penstock.dali.errors import PreconditionFailed, TooLarge, UnsupportedMediaType, UsageError
-from penstock.dali.media import NEGOTIATED_BY, negotiate_document
+from penstock.dali.errors import PreconditionFailed, UnsupportedMediaType, UsageError
+from penstock.dali.media import NEGOTIATED_BY
 from penstock.dali.values import parse_int
+from penstock.edge.forms import wants_page
 from penstock.edge.pages import render_page
+from penstock.edge.params import read_body
 from penstock.edge.urls import Urls
 from penstock.openapi import describe
 
@@ -59,7 +61,7 @@ class BasketHandlers:
         """List the caller's baskets."""
         caller = principal_of(request)
         found = [self._shown(request, basket) for basket in await self._baskets.all(caller)]
-        if _is_page(request):
+        if wants_page(request):
             root = self._urls.absolute(request, self._path)
             stranger = self._baskets.is_stranger(caller)
             return _vary(render_page("baskets.html", title="Baskets", baskets=found, root=root, stranger=stranger))
@@ -95,7 +97,7 @@ class BasketHandlers:
 
     def _page(self, request: web.Request, basket: Basket, items: list[Item], more: int | None) -> web.Response:
         shown = self._shown(request, basket) | {"items": [item_json(item) for item in items], "after": more}
-        if not _is_page(request):
+        if not wants_page(request):
             return _json(shown)
         return render_page(
             "basket.html",
@@ -149,11 +151,7 @@ def _expected_version(request: web.Request) -> int | None:
 
 async def _body(request: web.Request) -> object:
     """Return the JSON of a request; an empty body is an empty object."""
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise TooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes.")
+    body = await read_body(request, MAX_BODY_BYTES)
     if not body.strip():
         return {}
     if request.content_type != "application/json" and not request.content_type.endswith("+json"):
@@ -166,11 +164,6 @@ async def _body(request: web.Request) -> object:
 
 def _etag(basket: Basket) -> str:
     return f"v{basket.version}"
-
-
-def _is_page(request: web.Request) -> bool:
-    form = negotiate_document(request.headers.get("Accept"), request.headers.get("Sec-Fetch-Dest"), None, atom=False)
-    return form == "html"
 
 
 def _vary(response: web.Response) -> web.Response:

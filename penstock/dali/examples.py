@@ -30,28 +30,22 @@ class Example:
     name
         A short title.
     query
-        The text of a query (TAP 1.1 s2.6); None for a service that is not asked in a query language.
+        The text of a query (TAP 1.1 s2.6).
     description
         What it does, one paragraph.
     tables
         Tables that the query reads.
-    generic_parameters
-        Parameters and values, for services without a query language.
-    capability
-        The standardID of the capability that the example is for.
     """
 
     id: str
     name: str
-    query: str | None = None
-    description: str | None = None
-    tables: tuple[str, ...] = ()
-    generic_parameters: tuple[tuple[str, str], ...] = ()
-    capability: str | None = None
+    query: str
+    description: str
+    tables: tuple[str, ...]
 
 
-def examples_document(title: str, examples: Iterable[Example], *, continuations: Iterable[str] = ()) -> bytes:
-    """Write the document; `continuations` are URLs of documents with more examples."""
+def examples_document(title: str, examples: Iterable[Example]) -> bytes:
+    """Write the document."""
     html = etree.Element(f"{{{_XHTML}}}html", {"lang": "en"}, nsmap=_NAMESPACES)
     head = _add(html, "head")
     _add(head, "title", title)
@@ -61,8 +55,6 @@ def examples_document(title: str, examples: Iterable[Example], *, continuations:
     _add(body, "h1", title)
     for example in examples:
         _add_example(body, example)
-    for url in continuations:
-        _add(_add(body, "p"), "a", "More examples", property="continuation", href=url)
     return etree.tostring(html, xml_declaration=True, encoding="UTF-8", doctype="<!DOCTYPE html>", pretty_print=True)
 
 
@@ -75,21 +67,8 @@ def _add(parent: etree._Element, tag: str, text: str | None = None, **attributes
 def _add_example(body: etree._Element, example: Example) -> None:
     element = _add(body, "div", id=example.id, resource=f"#{example.id}", typeof="example")
     _add(element, "h2", example.name, property="name")
-    if example.description is not None:
-        _add(element, "p", example.description)
-    if example.query is not None:
-        _add(element, "pre", example.query, property="query")
-    _add_values(element, "table", example.tables)
-    _add_values(element, "capability", (example.capability,) if example.capability else ())
-    for key, value in example.generic_parameters:
-        pair = _add(element, "p", property="generic-parameter", typeof="keyval")
-        _add(pair, "span", key, property="key").tail = " = "
-        _add(pair, "span", value, property="value")
-
-
-def _add_values(parent: etree._Element, prop: str, values: tuple[str, ...]) -> None:
-    """Add one line of values; the blanks between them stand outside, as a property is pure text."""
-    if values:
-        line = _add(parent, "p", f"{prop}: ")
-        for value in values:
-            _add(line, "span", value, property=prop).tail = " "
+    _add(element, "p", example.description)
+    _add(element, "pre", example.query, property="query")
+    line = _add(element, "p", "table: ")
+    for table in example.tables:  # the blanks between them stand outside, as a property is pure text
+        _add(line, "span", table, property="table").tail = " "

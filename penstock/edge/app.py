@@ -33,6 +33,8 @@ def _error_middleware(render_error: ErrorRenderer) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
+            if request.app is request.match_info.apps[-1]:  # the service's own protocol tells of it
+                _require_no_nul(request)
             return await handler(request)
         except Exception as caught:  # the edge: whatever it is leaves as the protocol's error
             if isinstance(caught, web.HTTPException) and caught.status < 400:
@@ -47,6 +49,14 @@ def _error_middleware(render_error: ErrorRenderer) -> Middleware:
             discard_spool(request)
 
     return middleware
+
+
+def _require_no_nul(request: web.Request) -> None:
+    """See that the URL has no NUL character: none of ours has, and databases fail at it."""
+    if "\0" in request.path:
+        raise web.HTTPNotFound
+    if "\0" in request.query_string:
+        raise UsageError("The query of the URL contains a NUL character.")
 
 
 def _as_error(request: web.Request, caught: Exception) -> tuple[ServiceError, int]:

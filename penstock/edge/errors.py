@@ -10,8 +10,10 @@ import orjson
 from aiohttp import web
 
 from penstock.dali.errors import ServiceError
-from penstock.dali.media import NEGOTIATED_BY, accepts_json, negotiate_document, parse_accept
+from penstock.dali.formats import VOTABLE_TYPES
+from penstock.dali.media import NEGOTIATED_BY, accepts_json, parse_accept
 from penstock.dali.params import upper_name
+from penstock.edge.forms import wants_page
 from penstock.edge.pages import render_page
 from penstock.votable.document import error_document
 
@@ -25,15 +27,19 @@ def votable_error(request: web.Request, error: ServiceError, status: int) -> web
     Who names JSON in Accept gets problem+json, as from the job list, and a browser a page: it would save a VOTable.
     """
     asked = _asked_form(request)
-    if asked in {"html", "text/html"} or (not asked and _is_browser(request)):
+    if asked in {"html", "text/html"} or (not asked and wants_page(request)):
         response = page_error(request, error, status)
     elif not asked and accepts_json(parse_accept(request.headers.get("Accept"))):
         response = problem_error(request, error, status)
     else:
-        document = error_document(error.labelled())
-        response = web.Response(body=document, status=status, content_type="application/x-votable+xml", charset="utf-8")
+        response = votable_response(error_document(error.labelled()), status)
     response.headers["Vary"] = NEGOTIATED_BY
     return response
+
+
+def votable_response(document: bytes, status: int) -> web.Response:
+    """Return a response that is a VOTable."""
+    return web.Response(body=document, status=status, content_type=VOTABLE_TYPES[0], charset="utf-8")
 
 
 def text_error(request: web.Request, error: ServiceError, status: int) -> web.Response:
@@ -68,18 +74,13 @@ def negotiated_error(request: web.Request, error: ServiceError, status: int) -> 
         render = problem_error if asked in {"json", "application/json"} else text_error
     elif accepts_json(parse_accept(request.headers.get("Accept"))):
         render = problem_error
-    elif _is_browser(request):
+    elif wants_page(request):
         render = page_error
     else:
         render = text_error
     response = render(request, error, status)
     response.headers["Vary"] = NEGOTIATED_BY
     return response
-
-
-def _is_browser(request: web.Request) -> bool:
-    accept, destination = request.headers.get("Accept"), request.headers.get("Sec-Fetch-Dest")
-    return negotiate_document(accept, destination, None, atom=False) == "html"
 
 
 def _asked_form(request: web.Request) -> str:

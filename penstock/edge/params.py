@@ -61,7 +61,7 @@ async def read_parameters(request: web.Request, limits: ParameterLimits = DEFAUL
         raise TooLarge(f"The body is larger than {limits.max_body_bytes} bytes.")
     match _content_type(request):
         case "application/x-www-form-urlencoded":
-            body = b"".join([chunk async for chunk in _capped(request, limits.max_form_bytes)])
+            body = await read_body(request, limits.max_form_bytes, "form")
             return _checked(query + _pairs(body, limits), [])
         case "multipart/form-data":
             reader = _MultipartForm(request, limits)
@@ -69,6 +69,22 @@ async def read_parameters(request: web.Request, limits: ParameterLimits = DEFAUL
             return _checked(query + reader.pairs, reader.parts)
         case other:
             raise UnsupportedMediaType(f"Parameters are read from {_FORM} or {_MULTIPART}, not from {other[:80]}.")
+
+
+async def read_body(request: web.Request, max_bytes: int, called: str = "body") -> bytes:
+    """Read the body as it is; `called` is what the caller knows it as.
+
+    Raises
+    ------
+    TooLarge
+        It has more bytes than it may.
+    """
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > max_bytes:
+            raise TooLarge(f"The {called} is larger than {max_bytes} bytes.")
+    return bytes(body)
 
 
 def require_known_coding(request: web.Request) -> None:
@@ -106,15 +122,6 @@ def _pairs(form: bytes, limits: ParameterLimits) -> list[tuple[str, str]]:
         raise UsageError("The parameters are not UTF-8.") from error
     except ValueError as error:
         raise TooLarge(f"There are more than {limits.max_parts} parameters.") from error
-
-
-async def _capped(request: web.Request, max_bytes: int) -> AsyncIterator[bytes]:
-    seen = 0
-    async for chunk in request.content.iter_chunked(_CHUNK_BYTES):
-        seen += len(chunk)
-        if seen > max_bytes:
-            raise TooLarge(f"The parameters are larger than {max_bytes} bytes.")
-        yield chunk
 
 
 class _MultipartForm:

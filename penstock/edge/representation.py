@@ -133,9 +133,7 @@ async def send(
     Errors up to the first byte are raised; later ones cut the connection, since the status is out.
     """
     async with aclosing(pieces):
-        if request.method == "HEAD":
-            return await _begun(request, response)
-        piece = await anext(pieces, None)
+        piece = await anext(pieces, None) if request.method != "HEAD" else None
         await response.prepare(request)
         try:
             while piece is not None:
@@ -148,12 +146,6 @@ async def send(
             raise cut_connection(request, "the download broke off") from error
         await response.write_eof()
         return response
-
-
-async def _begun(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    await response.prepare(request)
-    await response.write_eof()
-    return response
 
 
 def _require_preconditions(request: web.Request, what: Representation) -> None:

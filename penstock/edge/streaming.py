@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from functools import partial
-from typing import TypeVar
 
 import structlog
 from aiohttp import web
@@ -14,7 +12,6 @@ from aiohttp.web_response import ContentCoding
 from penstock.dali.media import content_coding
 from penstock.edge.connection import client_left, cut_connection
 
-R = TypeVar("R", bound=web.StreamResponse)
 _log = structlog.get_logger(__name__)
 _CODINGS = {"gzip": ContentCoding.gzip, "deflate": ContentCoding.deflate}
 
@@ -54,18 +51,21 @@ async def stream(
     ConnectionResetError
         The client left.
     """
-    dress = partial(_dress, request=request, content_type=content_type, headers=headers, filename=filename)
     coming: asyncio.Future[bytes | None] | None = None
     try:
         first = await anext(chunks, b"")
         coming = asyncio.ensure_future(_next(chunks))
         # An iterator that is at its end says so in one step: then the answer is whole and goes out in one piece.
         await asyncio.sleep(0)
-        if coming.done() and coming.result() is None:
-            return await _finish(request, dress(web.Response(body=first)))
-        response = dress(web.StreamResponse())
+        whole = coming.done() and coming.result() is None
+        response = web.Response(body=first) if whole else web.StreamResponse()
+        response.headers.update(headers or {})
+        response.headers["Content-Type"] = content_type
+        if filename is not None:
+            response.headers["Content-Disposition"] = disposition(filename)
+        _compress(request, response)
         await response.prepare(request)
-        if request.method != "HEAD":
+        if not whole and request.method != "HEAD":
             await response.write(first)
             await _pump(request, response, coming, chunks)
         await response.write_eof()
@@ -74,28 +74,15 @@ async def stream(
         await _close(chunks, coming)
 
 
-def _dress(
-    response: R, *, request: web.Request, content_type: str, headers: Mapping[str, str] | None, filename: str | None
-) -> R:
-    response.headers.update(headers or {})
-    response.headers["Content-Type"] = content_type
+def _compress(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.add("Vary", "Accept-Encoding")
-    if filename is not None:
-        response.headers["Content-Disposition"] = disposition(filename)
     coding = content_coding(request.headers.get("Accept-Encoding"))
     if coding is not None and request.method != "HEAD":  # aiohttp would send the trailer of the empty compression
         response.enable_compression(_CODINGS[coding])
-    return response
 
 
 async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
     return await anext(chunks, None)
-
-
-async def _finish(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    await response.prepare(request)
-    await response.write_eof()
-    return response
 
 
 async def _pump(

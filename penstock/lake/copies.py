@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import uuid
 import zlib
 from collections.abc import Sequence
@@ -23,9 +22,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from penstock.auth.principal import Principal
 from penstock.clock import Clock
 from penstock.dali.errors import NotFound, UsageError
+from penstock.db import among
 from penstock.lake.names import as_path, as_text
 from penstock.lake.port import Did, Entry, Medium, Quota, Rule, Site, Staging, StagingState
-from penstock.lake.store import LakeStore, among
+from penstock.lake.store import LakeStore
 
 SCRATCH = Site(name="scratch", title="Staged copies on this host")
 _AT_ONCE_BYTES = 64 * 2**20
@@ -294,10 +294,10 @@ def _copy(entry: Entry, target: Path) -> int:
     if not sources:
         raise OSError(f"no replica of {entry.did} can be read on this host")
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+    partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
     try:
         for source in sources:
-            if _digests(source, partial) == (entry.size_bytes, entry.adler32):
+            if _copied(source, partial) == (entry.size_bytes, entry.adler32):
                 partial.replace(target)
                 return target.stat().st_mtime_ns
     finally:
@@ -305,7 +305,8 @@ def _copy(entry: Entry, target: Path) -> int:
     raise OSError(f"the checksum of {entry.did} is not what the lake says")
 
 
-def _digests(source: Path, target: Path) -> tuple[int, str]:
+def _copied(source: Path, target: Path) -> tuple[int, str]:
+    """Copy one file; return its size and checksum."""
     size, adler = 0, 1
     with source.open("rb") as reading, target.open("wb") as writing:
         while piece := reading.read(_PIECE):

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from penstock.auth.principal import Principal
 from penstock.clock import utc_now
 from penstock.dali.errors import NotFound, UsageError
-from penstock.db import Database
+from penstock.db import Database, among
 from penstock.lake.copies import Copies, CopySettings
 from penstock.lake.names import as_path, dataset_prefix
 from penstock.lake.port import (
@@ -33,7 +33,7 @@ from penstock.lake.port import (
     Staging,
 )
 from penstock.lake.sample import ensure_sample
-from penstock.lake.store import PAGE, LakeStore, among
+from penstock.lake.store import PAGE, LakeStore
 from penstock.settings import Settings
 
 _TOLD = ("dataproduct_type", "obs_id", "target_name")  # columns of ObsCore that an entry's metadata repeat

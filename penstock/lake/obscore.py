@@ -21,7 +21,6 @@ from urllib.parse import quote
 from penstock.tables import Column, ForeignKey, Table
 from penstock.votable.model import Datatype
 
-DATALINK_TYPE = "application/x-votable+xml;content=datalink"
 TABLE_UTYPE = "ivo://ivoa.net/std/ObsCore#core-1.1"
 
 

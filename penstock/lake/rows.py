@@ -7,9 +7,10 @@ from dataclasses import asdict
 from pathlib import PurePath
 from typing import Any
 
+from penstock.dali.formats import DATALINK_TYPE
 from penstock.ivoid import publisher_did
 from penstock.lake.names import as_text
-from penstock.lake.obscore import DATALINK_TYPE, access_path
+from penstock.lake.obscore import access_path
 from penstock.lake.port import Did, ReplicaState
 from penstock.lake.record import Found
 

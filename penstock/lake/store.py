@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from penstock.db import Database, Dialect
+from penstock.db import Database, Dialect, among, upsert
 from penstock.direct import Statement
 from penstock.lake.catalogue import Catalogue
 from penstock.lake.judge import Copy, Known, Offer, Verdict, judge
@@ -44,14 +44,6 @@ class Holding:
     files: int
     available: int
     size_bytes: int
-
-
-def among(dialect: Dialect, column: sa.ColumnElement[str], values: Iterable[str]) -> sa.ColumnElement[bool]:
-    """Return the condition that a column is one of any number of values, with a single parameter."""
-    if dialect == "postgresql":
-        return column == sa.any_(sa.cast(list(values), postgresql.ARRAY(sa.Text)))
-    listed = sa.func.json_each(json.dumps(list(values))).table_valued("value")
-    return column.in_(sa.select(listed.c.value))
 
 
 def _metadata(dialect: Dialect, files: sa.Table) -> sa.Select[Any]:
@@ -94,7 +86,7 @@ class LakeStore:
                 await connection.execute(sa.select(self.tables.sites).where(self.tables.sites.c.name == site.name))
             ).one_or_none()
             kept = {} if known is None else {k: v for k, v in known._mapping.items() if row[k] is None}
-            await self.upsert(connection, self.tables.sites, [row | kept])
+            await upsert(connection, self.tables.sites, [row | kept])
 
     async def sites(self) -> list[Site]:
         """Return all sites, by name."""
@@ -153,9 +145,9 @@ class LakeStore:
                 plan.take(file, known.get(did), described.get(did), other_is_there=did in here)
                 for did, file in zip(dids, found, strict=True)
             ]
-            await self.upsert(connection, self.tables.files, plan.files)
-            await self.upsert(connection, self.tables.obscore, plan.observations)
-            await self.upsert(connection, self.tables.replicas, plan.replicas)
+            await upsert(connection, self.tables.files, plan.files)
+            await upsert(connection, self.tables.obscore, plan.observations)
+            await upsert(connection, self.tables.replicas, plan.replicas)
             await self._withdraw(connection, site, plan.withdrawn)
         return outcomes
 
@@ -236,7 +228,7 @@ class LakeStore:
     async def set_mark(self, key: str, value: str) -> None:
         """Write a mark about the whole lake."""
         async with self.writing() as connection:
-            await self.upsert(connection, self.tables.marks, [{"key": key, "value": value}])
+            await upsert(connection, self.tables.marks, [{"key": key, "value": value}])
 
     async def is_empty(self) -> bool:
         """Whether the lake has no files."""
@@ -248,7 +240,6 @@ class LakeStore:
         if await self.mark(_AUTHORITY) == authority:
             return
         table, after = self.tables.obscore, ""
-        page = sa.select(table.c.lake_did).order_by(table.c.lake_did).limit(PAGE)
         change = (
             sa.update(table)
             .where(table.c.lake_did == sa.bindparam("did"))
@@ -265,7 +256,7 @@ class LakeStore:
                 new = [{"did": did, **_renamed(identity(authority, Did(*did.split(":", 1))))} for did in dids]
                 await connection.execute(change, new)
                 after = dids[-1]
-            await self.upsert(connection, self.tables.marks, [{"key": _AUTHORITY, "value": authority}])
+            await upsert(connection, self.tables.marks, [{"key": _AUTHORITY, "value": authority}])
 
     async def metadata(self, dids: Collection[str]) -> dict[str, Mapping[str, Any]]:
         """Return media type, release date and metadata of the files that are known, by the text of their DIDs."""
@@ -283,25 +274,11 @@ class LakeStore:
             "modified_ns": modified_ns,
         }
         async with self.writing() as connection:
-            await self.upsert(connection, self.tables.replicas, [row])
+            await upsert(connection, self.tables.replicas, [row])
 
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
+    def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Give a transaction; the catalogue has one writer at a time."""
-        async with self.db.write() as connection:
-            if self.db.dialect == "postgresql":
-                await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCAN_LOCK})
-            yield connection
-
-    async def upsert(self, connection: AsyncConnection, table: sa.Table, rows: Sequence[Row]) -> None:
-        """Insert rows, or replace those that have their keys; columns that the rows do not name stay as they are."""
-        if not rows:
-            return
-        make = postgresql.insert if self.db.dialect == "postgresql" else sqlite.insert
-        insert = make(table)
-        keys = [column.name for column in table.primary_key]
-        changed = {name: insert.excluded[name] for name in rows[0] if name not in keys}
-        await connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
+        return self.db.write(_SCAN_LOCK)
 
 
 def _renamed(row: Row) -> Row:

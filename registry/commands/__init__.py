@@ -90,7 +90,7 @@ def show_command(ivoid: _Ivoid, data: _Data = None) -> None:
 
 
 @app.command("harvest")
-def harvest_command(  # the options of the command
+def harvest_command(
     url: Annotated[str | None, typer.Argument(help="OAI-PMH address; else all that the settings name")] = None,
     set_name: Annotated[str | None, typer.Option("--set", help='The set to ask for; "" for all records')] = None,
     full: Annotated[bool, typer.Option("--full", help="Read everything, and delete what is gone")] = False,

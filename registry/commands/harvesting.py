@@ -49,9 +49,7 @@ def harvest(
     raise typer.Exit(1 if failed else SOME_LEFT if quarantined else 0)
 
 
-def _harvest(  # one harvest has as many sides
-    settings: Settings, url: str, set_name: str, *, full: bool, private: bool, listener: Listener
-) -> Report:
+def _harvest(settings: Settings, url: str, set_name: str, *, full: bool, private: bool, listener: Listener) -> Report:
     async def harvest(db: Database) -> Report:
         async with compose.fetcher(settings, utc_now, allow_private=private or None) as fetch:
             harvester = compose.harvester(settings, fetch, compose.source_store(db), utc_now)

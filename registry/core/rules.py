@@ -17,7 +17,7 @@ from lxml import etree
 from registry.core.dates import read_date
 from registry.core.identifier import authority_of, is_authority
 from registry.core.reading import text_of, type_of, words_of
-from registry.core.voresource import RESOURCE, TYPE, URL_MEMBERS
+from registry.core.voresource import RESOURCE, TYPE, URL_MEMBERS, parse
 from xsd.catalogue import Edition, prefixes
 from xsd.validation import validate
 
@@ -92,7 +92,7 @@ def check_record(document: bytes, *, authority: str, now: str) -> list[RuleFindi
         for one in validate(_checkable(document), edition=Edition.RECORD)
     ]
     try:
-        resource = _parsed(document)
+        resource = parse(document)
     except etree.XMLSyntaxError:
         return findings  # the schemas said so
     if resource.tag != RESOURCE:
@@ -104,10 +104,6 @@ def check_record(document: bytes, *, authority: str, now: str) -> list[RuleFindi
     return sorted(findings, key=lambda finding: finding.line)[:MAX_FINDINGS]
 
 
-def _parsed(document: bytes) -> etree._Element:
-    return etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
-
-
 def _checkable(document: bytes) -> bytes | etree._Element:
     """Return the record as the schemas can judge it.
 
@@ -115,7 +111,7 @@ def _checkable(document: bytes) -> bytes | etree._Element:
     that schema would add.
     """
     try:
-        root = _parsed(document)
+        root = parse(document)
     except etree.XMLSyntaxError:
         return document
     if root.tag == RESOURCE:

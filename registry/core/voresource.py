@@ -74,20 +74,15 @@ def stamp(element: etree._Element, *, created: str, updated: str) -> bytes:
     return etree.tostring(element, encoding="UTF-8")
 
 
-def parser() -> etree.XMLParser:
-    """Return a parser that reads nothing but what it is given."""
-    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-
-
 def parse(xml: bytes) -> etree._Element:
-    """Read a record.
+    """Read a record, and nothing else that it names.
 
     Raises
     ------
     lxml.etree.XMLSyntaxError
         It is not XML.
     """
-    return etree.fromstring(xml, parser())
+    return etree.fromstring(xml, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
 
 
 def rebase(resource: etree._Element, base_url: str) -> None:

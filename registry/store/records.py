@@ -10,14 +10,14 @@ from lxml import etree
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from penstock.dali.errors import ServiceUnavailable
-from penstock.db import Database
+from penstock.db import Database, among, upsert
 from registry.core.envelope import Stored
 from registry.core.identifier import identifier_key
 from registry.core.oai import Selection
 from registry.core.reading import facts_of
 from registry.core.voresource import digest, stamp
 from registry.ports import Decision, Filter, Origin, Summary
-from registry.store.tables import Index, RegistryTables, among, no_index, stored, upsert, writing
+from registry.store.tables import LOCK_KEY, Index, RegistryTables, no_index, stored
 
 
 class RecordStore:
@@ -46,7 +46,7 @@ class RecordStore:
         table = self._record
         keys = [identifier_key(ivoid) for ivoid in resources]
         either = sa.or_(table.c.origin == origin, among(self._db.dialect, table.c.key, keys))
-        async with writing(self._db) as connection:
+        async with self._db.write(LOCK_KEY) as connection:
             known = {row.key: row for row in await connection.execute(sa.select(table).where(either))}
             changed = {}
             for ivoid, element in resources.items():
@@ -63,7 +63,7 @@ class RecordStore:
         """Change one record as `decide` says, in one transaction, and return it as it is then."""
         table = self._record
         query = sa.select(table).where(table.c.key == identifier_key(ivoid))
-        async with writing(self._db) as connection:
+        async with self._db.write(LOCK_KEY) as connection:
             row = (await connection.execute(query)).one_or_none()
             element = decide(None if row is None else stored(row))
             if element is None:
@@ -78,7 +78,7 @@ class RecordStore:
             return stored((await connection.execute(query)).one())
 
     async def _write(self, connection: AsyncConnection, rows: list[dict[str, Any]], gone: list[str], now: str) -> None:
-        await upsert(connection, self._db.dialect, self._record, rows)
+        await upsert(connection, self._record, rows)
         if gone:
             condition = among(self._db.dialect, self._record.c.ivoid, gone)
             await connection.execute(sa.update(self._record).where(condition).values(deleted=True, updated=now))

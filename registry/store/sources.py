@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from lxml import etree
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from penstock.db import Database
+from penstock.db import Database, among, upsert
 from registry.core.harvesting import Judged, Verdict
 from registry.core.identifier import identifier_key
 from registry.core.voresource import digest
 from registry.ports import AnotherAtWork, Quarantined, Source, Tally
-from registry.store.tables import Index, RegistryTables, among, no_index, upsert, writing
+from registry.store.tables import LOCK_KEY, Index, RegistryTables, no_index
 
 MAX_QUARANTINED_BYTES = 20_000
 _SWEEP_PAGE = 500
@@ -53,7 +53,7 @@ class SourceStore:
 
     async def save(self, source: Source) -> Source:
         """Write what is known of a source."""
-        async with writing(self._db) as connection:
+        async with self._db.write(LOCK_KEY) as connection:
             return await self._save(connection, source)
 
     async def _save(self, connection: AsyncConnection, source: Source) -> Source:
@@ -61,24 +61,24 @@ class SourceStore:
         known = await connection.scalar(sa.select(table.c.version).where(table.c.url == source.url))
         if (known or 0) != source.version:
             raise AnotherAtWork(f"another harvest of {source.url} is at work; wait for its end")
-        await upsert(connection, self._db.dialect, table, [asdict(following)])
+        await upsert(connection, table, [asdict(following)])
         return following
 
     async def take(self, source: Source, judged: Iterable[Judged], now: str) -> tuple[Source, Tally]:
         """Write a page of records and, with them, where the harvest goes on."""
         page = tuple(judged)
-        async with writing(self._db) as connection:
+        async with self._db.write(LOCK_KEY) as connection:
             following = await self._save(connection, source)
             plan = _Plan(source, await self._known(connection, page))
             for one in page:
                 plan.add(one, now)
-            await upsert(connection, self._db.dialect, self._tables.record, plan.rows)
+            await upsert(connection, self._tables.record, plan.rows)
             await self._move(connection, plan.unchanged, source.generation)
             await self._release(connection, source, plan.settled)
-            await upsert(connection, self._db.dialect, self._tables.quarantine, plan.refused)
+            await upsert(connection, self._tables.quarantine, plan.refused)
             refused = await self._index_all(connection, plan.indexed)
             rows = [plan.refusal(ivoid, "kept, but RegTAP cannot hold what it says", now) for ivoid in refused]
-            await upsert(connection, self._db.dialect, self._tables.quarantine, rows)
+            await upsert(connection, self._tables.quarantine, rows)
         return following, plan.tally()
 
     async def _index_all(self, connection: AsyncConnection, records: Mapping[str, etree._Element | None]) -> list[str]:
@@ -118,7 +118,7 @@ class SourceStore:
         """Delete the records of older generations, and return how many there were."""
         table = self._tables.record
         older = (table.c.origin == source.url, table.c.generation < source.generation, sa.not_(table.c.deleted))
-        async with writing(self._db) as connection:
+        async with self._db.write(LOCK_KEY) as connection:
             following = await self._save(connection, source)
             gone = list(await connection.scalars(sa.select(table.c.ivoid).where(*older)))
             await connection.execute(sa.update(table).where(*older).values(deleted=True, updated=now))
@@ -139,7 +139,7 @@ class SourceStore:
     async def forget(self, url: str) -> int:
         """Forget a source and all that was harvested from it; return how many records there were."""
         record, source, quarantine = self._tables.record, self._tables.source, self._tables.quarantine
-        async with writing(self._db) as connection:
+        async with self._db.write(LOCK_KEY) as connection:
             gone = list(await connection.scalars(sa.select(record.c.ivoid).where(record.c.origin == url)))
             for begin in range(0, len(gone), _SWEEP_PAGE):
                 await self._index(connection, dict.fromkeys(gone[begin : begin + _SWEEP_PAGE]))

@@ -5,18 +5,15 @@ Stamps are text, UTC in whole seconds, which sorts as time does on both engines.
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from lxml import etree
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from penstock.db import Database, Dialect, Namespace
+from penstock.db import Dialect, Namespace
 from registry.core.envelope import Stored
 
 SCHEMA = "registry"
@@ -90,35 +87,6 @@ class RegistryTables:
             sa.Column("xml", sa.Text, nullable=False),
         )
         return cls(ns.metadata, record, source, quarantine)
-
-
-@asynccontextmanager
-async def writing(db: Database) -> AsyncIterator[AsyncConnection]:
-    """Give the one transaction that may change records now."""
-    async with db.write() as connection:
-        if db.dialect == "postgresql":
-            await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
-        yield connection
-
-
-def among(dialect: Dialect, column: sa.ColumnElement[str], values: Iterable[str]) -> sa.ColumnElement[bool]:
-    """Return the condition that a column is one of any number of values, with a single parameter."""
-    if dialect == "postgresql":
-        return column == sa.any_(sa.cast(list(values), postgresql.ARRAY(sa.Text)))
-    listed = sa.func.json_each(json.dumps(list(values))).table_valued("value")
-    return column.in_(sa.select(listed.c.value))
-
-
-async def upsert(
-    connection: AsyncConnection, dialect: Dialect, table: sa.Table, rows: Sequence[Mapping[str, Any]]
-) -> None:
-    """Insert rows, or replace those that have their keys."""
-    if not rows:
-        return
-    insert = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
-    keys = [column.name for column in table.primary_key]
-    changed = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
-    await connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
 
 
 def stored(row: Any) -> Stored:

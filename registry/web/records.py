@@ -16,11 +16,13 @@ from lxml import etree
 
 from penstock.auth.middleware import principal_of
 from penstock.auth.principal import refusal
-from penstock.dali.errors import Forbidden, NotFound, ServiceError, TooLarge, UnsupportedMediaType
-from penstock.dali.media import NEGOTIATED_BY, negotiate_document
+from penstock.dali.errors import Forbidden, NotFound, ServiceError, UnsupportedMediaType
+from penstock.dali.media import NEGOTIATED_BY
 from penstock.dali.values import parse_int
 from penstock.edge.errors import problem_error
+from penstock.edge.forms import form_of
 from penstock.edge.pages import render_page
+from penstock.edge.params import read_body
 from penstock.service import Resources
 from registry.core.envelope import Stored
 from registry.core.identifier import identifier_key
@@ -172,12 +174,7 @@ class RecordHandlers:
     async def _document(self, request: web.Request) -> bytes:
         if request.content_type not in _XML and not request.content_type.endswith("+xml"):
             raise UnsupportedMediaType("A record is sent as application/xml.")
-        body = bytearray()
-        async for chunk in request.content.iter_any():
-            body += chunk
-            if len(body) > self._max_bytes:
-                raise TooLarge(f"A record may have {self._max_bytes} bytes.")
-        return bytes(body)
+        return await read_body(request, self._max_bytes, "record")
 
 
 def render_error(request: web.Request, error: ServiceError, status: int) -> web.Response:
@@ -194,10 +191,7 @@ def _ivoid(request: web.Request) -> str:
 
 
 def _form(request: web.Request) -> str:
-    headers = request.headers
-    return negotiate_document(
-        headers.get("Accept"), headers.get("Sec-Fetch-Dest"), request.query.get("RESPONSEFORMAT"), atom=False
-    )
+    return form_of(request, request.query.get("RESPONSEFORMAT"))
 
 
 def _vary(response: web.Response) -> web.Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,11 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from penstock.context import database, load, migrations
+from penstock.clock import utc_now
+from penstock.context import database, load, migrations, published_schemas
 from penstock.dali.errors import ServiceError
 from penstock.db import Database
 from penstock.identifiers import qualified_name
-from penstock.plugins import Group, Registry
 from penstock.settings import Settings
 from penstock.telling import print_json
 from tap_proxy.core.own_tables import OwnTable, index_columns
@@ -45,7 +44,7 @@ def add(order: Order, data: Path | None, *, as_json: bool) -> None:
 
         async def added(db: Database) -> OwnTable:
             reserved = _reserved(settings)
-            return await Adding(db, reserved=reserved, clock=lambda: datetime.now(UTC), progress=tell).add(order)
+            return await Adding(db, reserved=reserved, clock=utc_now, progress=tell).add(order)
 
         own = _with_database(settings, added)
     if as_json:
@@ -77,8 +76,7 @@ def remove(name: str, data: Path | None) -> None:
 
 def _reserved(settings: Settings) -> frozenset[str]:
     """Return the schemas that others fill: services, published tables, other archives, the engine itself."""
-    published = Registry(Group.TAP_TABLES, tuple).all().values()
-    names = {schema.name for schemas in published for schema in schemas} | set(migrations()) | _SYSTEM
+    names = {schema.name for schema in published_schemas()} | set(migrations()) | _SYSTEM
     return frozenset(name.lower() for name in names | {TAP_UPLOAD, *settings.section(TapSettings).upstreams})
 
 

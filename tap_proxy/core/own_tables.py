@@ -15,6 +15,7 @@ from typing import Any
 from penstock.dali.errors import UsageError
 from penstock.tables import Column, Schema, Table
 from penstock.votable.model import Field
+from tap_proxy.core.uploads import column_of
 
 DEFAULT_SCHEMA = "own"
 DESCRIPTION = "Tables that the operator of this service has added"
@@ -78,7 +79,7 @@ def described(
         Columns are missing, too many, or cannot be told apart in a query; or an index is of no column.
     """
     _check_columns(fields)
-    columns = _positioned([_column(field) for field in fields])
+    columns = _positioned([column_of(field) for field in fields])
     wanted = {name.lower() for name in indexes}
     unknown = wanted - {column.name.lower() for column in columns}
     if unknown:
@@ -151,11 +152,6 @@ def _check_columns(fields: Sequence[Field]) -> None:
         if name.lower() in seen:
             raise UsageError(f"two columns are called {name!r}, which queries could not tell apart; rename one.")
         seen.add(name.lower())
-
-
-def _column(field: Field) -> Column:
-    arraysize = None if field.arraysize == "1" else field.arraysize  # the same, and deprecated (VOTable 1.3 erratum 3)
-    return Column(**(asdict(field) | {"id": None, "arraysize": arraysize}))
 
 
 def _positioned(columns: Sequence[Column]) -> Sequence[Column]:

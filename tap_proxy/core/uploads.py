@@ -74,9 +74,10 @@ def _table(name: str, fields: tuple[Field, ...]) -> Table:
     for field in fields:
         if not field.name.strip() or names.count(field.name.lower()) > 1:
             raise UsageError(f"The uploaded table {name!r}: two columns, or none, are called {field.name[:60]!r}.")
-    return Table(name=name, columns=tuple(map(_column, fields)))
+    return Table(name=name, columns=tuple(map(column_of, fields)))
 
 
-def _column(field: Field) -> Column:
+def column_of(field: Field) -> Column:
+    """Return the column that a field of a VOTable becomes."""
     arraysize = None if field.arraysize == "1" else field.arraysize  # the same, and deprecated (VOTable 1.3 erratum 3)
     return Column(**(asdict(field) | {"id": None, "arraysize": arraysize}))

@@ -17,6 +17,7 @@ from astropy.io import fits
 
 from datalink.compose import link_service
 from datalink.core.soda_description import capabilities
+from datalink.courier import Courier
 from datalink.cutouts import Cutouts
 from datalink.plugin import datalink
 from datalink.plugin import soda as service
@@ -69,7 +70,7 @@ def cutouts(given: Resources, folder: Path, **settings: Any) -> Cutouts:
     return Cutouts(
         link_service(given),
         CutterHere(),
-        LakeStorage(allow_private=True),
+        Courier(LakeStorage(allow_private=True)),
         settings=SodaSettings(**settings),
         authority="penstock.example",
         scratch_root=folder / "scratch",
@@ -210,9 +211,11 @@ async def test_a_file_without_a_replica_here_is_fetched(
     url = str(elsewhere.make_url("/a.fits"))
     lake.add(a_file("far.fits", replicas=(Replica(site="far", url=url),), size_bytes=46080))
     lake.add(a_file("gone.fits", replicas=(Replica(site="far", url=f"{url}.gone"),)))
+    lake.add(a_file("wrong.fits", replicas=(Replica(site="far", url=url),), size_bytes=46080, md5="0" * 32))
     client = await aiohttp_client(app_of(lake, tmp_path))
     assert (await ask(client, ID="demo:far.fits", CIRCLE=IN))[0] == 200
     assert (await ask(client, ID="demo:gone.fits", CIRCLE=IN))[0] == 503
+    assert (await ask(client, ID="demo:wrong.fits", CIRCLE=IN))[0] == 503
     small = await aiohttp_client(app_of(lake, tmp_path, max_fetch_bytes=10_000))
     assert (await ask(small, ID="demo:far.fits", CIRCLE=IN))[0] == 400
 

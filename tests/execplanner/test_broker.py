@@ -367,6 +367,8 @@ async def test_lists_have_filters_and_pages(site: Site) -> None:
     assert await listed("?PHASE=OFFERED&LAST=1") == [2]
     _, page = await site.json("GET", "/sessions?LAST=2", headers=ADA)
     assert await listed("?" + page["next"].partition("?")[2]) == [0]
+    _, page = await site.json("GET", "/sessions?PHASE=OFFERED&PHASE=REJECTED&LAST=1", headers=ADA)
+    assert await listed("?" + page["next"].partition("?")[2]) == [1]
     _, sets = await site.json("GET", "/offersets", headers=ADA)
     assert len(sets["offersets"]) == 3
     assert (await site.json("GET", "/sessions"))[0] == 401
@@ -440,6 +442,7 @@ async def test_facilities_and_kinds_can_be_searched(tmp_path: Path) -> None:
         assert await found("?KIND=jupyter-notebook&CORES=9") == ["two"]
         assert await found(f"?kind={K}/executable/docker-container.yaml") == ["one", "two"]
         assert await found("?GPU=a100") == await found("?GPU=2") == ["two"]
+        assert await found("?GPU=%C2%B2") == []
         assert await found("?SITE=paris") == ["one"]
         assert await found("?SITE=PERTH-DISK") == ["two"]
         assert await found("?KIND=zeppelin-notebook") == []

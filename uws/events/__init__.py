@@ -10,9 +10,8 @@ from penstock.direct import PostgresDirect
 from uws.events.datagrams import DatagramListener, DatagramSender
 from uws.events.hub import Hub
 from uws.events.postgres import PostgresListener
-from uws.ports import Announcer
 
-__all__ = ["Hub", "open_announcer", "open_hub"]
+__all__ = ["Hub", "open_hub"]
 
 
 async def open_hub(db: Database, directory: Path, stack: AsyncExitStack) -> Hub:
@@ -31,10 +30,3 @@ async def open_hub(db: Database, directory: Path, stack: AsyncExitStack) -> Hub:
         await stack.enter_async_context(DatagramListener(own, hub.deliver, hub.wake_all).listening())
     stack.callback(hub.close)
     return hub
-
-
-def open_announcer(db: Database, directory: Path, stack: AsyncExitStack) -> Announcer:
-    """Open what a worker needs, which tells and does not listen."""
-    if db.dialect == "postgresql":
-        return Hub()
-    return stack.enter_context(DatagramSender.opened(directory))

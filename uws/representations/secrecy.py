@@ -1,14 +1,14 @@
 """What keeps the address of a job, and the page that shows it, out of other hands.
 
 Whoever knows the address of an anonymous job may use it, so no browser may tell it to the next server. Results and
-uploads come from callers: one that a browser would run as a program runs without the rights of this origin.
+uploads come from callers, of whatever type they say: what a browser would run in them has no rights of this origin.
 """
 
 from __future__ import annotations
 
 from aiohttp import web
 
-_PROGRAMS = ("text/html", "application/xhtml+xml", "image/svg+xml", "application/xml", "text/xml")
+_SHOWN_BY_PLUGIN = "application/pdf"  # which browsers do not show in a sandbox
 
 
 async def guard(request: web.Request, response: web.StreamResponse) -> None:
@@ -17,6 +17,7 @@ async def guard(request: web.Request, response: web.StreamResponse) -> None:
         return
     headers = response.headers
     headers.setdefault("Referrer-Policy", "no-referrer")
-    if response.content_type in _PROGRAMS and request.match_info.keys() & {"result_id", "name"}:
-        headers.setdefault("Content-Security-Policy", "sandbox")
+    if request.match_info.keys() & {"result_id", "name"}:
         headers.setdefault("X-Content-Type-Options", "nosniff")
+        if response.content_type != _SHOWN_BY_PLUGIN:
+            headers.setdefault("Content-Security-Policy", "sandbox")

@@ -176,7 +176,7 @@ class JobService:
             execution_duration_s=duration_s,
             destruction=policy.first_destruction(now) if wish is None else policy.destruction(wish[0], now),
         )
-        return replace(job, parameters=await self._take(job.id, job_type, (), new.given))
+        return replace(job, parameters=merge(job_type, (), await self._kept(job, job_type, new.given)))
 
     async def get(self, job_id: str, access: Access) -> Job:
         """Return a job.
@@ -297,12 +297,11 @@ class JobService:
         job = await self.get(job_id, access)
         require_run_id(given.run_id)
         apply(job, UpdateParameters(job.parameters, job.run_id), self._changes.now())  # refuses before files are kept
-        kept = await self._keep_parts(job_id, self._files(job.type, given))
+        job_type = self._type(job.type)
+        fresh = await self._kept(job, job_type, given)
 
         def decide(job: Job) -> Event:
             access.check(job)
-            job_type = self._type(job.type)
-            fresh = (*_plain(given, job_type), *kept)
             run_id = job.run_id if given.run_id is None else given.run_id
             return UpdateParameters(merge(job_type, job.parameters, fresh), run_id)
 
@@ -319,26 +318,17 @@ class JobService:
 
         return await self._changes.change(job_id, decide, caps_of=caps_of)
 
-    async def _take(
-        self, job_id: str, job_type: JobType, existing: Sequence[JobParameter], given: Given
-    ) -> tuple[JobParameter, ...]:
-        plain, files = _plain(given, job_type), self._files(job_type.name, given)
+    async def _kept(self, job: Job, job_type: JobType, given: Given) -> list[JobParameter]:
+        """Return what is given as parameters that can join those of the job, whose files are kept."""
+        plain, files = _plain(given, job_type), chosen_files(job_type, given.parts)
+        require_small(job_type, files)
         placeholders = [JobParameter(id=part.name, blob="") for part in files]
-        merge(job_type, existing, (*plain, *placeholders))  # refuses before files are kept
-        kept = await self._keep_parts(job_id, files)
-        return merge(job_type, existing, (*plain, *kept))
-
-    async def _keep_parts(self, job_id: str, parts: Sequence[Part]) -> list[JobParameter]:
-        return [
-            JobParameter(id=part.name, blob=await self.results.keep(job_id, part), media_type=part.media_type)
-            for part in parts
+        merge(job_type, job.parameters, (*plain, *placeholders))  # refuses before files are kept
+        kept = [
+            JobParameter(id=part.name, blob=await self.results.keep(job.id, part), media_type=part.media_type)
+            for part in files
         ]
-
-    def _files(self, job_type: str, given: Given) -> Sequence[Part]:
-        known = self._type(job_type)
-        files = chosen_files(known, given.parts)
-        require_small(known, files)
-        return files
+        return [*plain, *kept]
 
     def _policy_for(self, job: Job) -> Policy:
         known = self.job_types.get(job.type)

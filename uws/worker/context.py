@@ -45,7 +45,7 @@ class AttemptContext:
     parameters
         Those of the job and the defaults of its type.
     open_resources
-        Opens what services share, should the job ask for it.
+        Gives what services share, opened by the first call.
     results
         Where to write.
     """
@@ -68,16 +68,11 @@ class AttemptContext:
         self._taken: set[str] = set()
         self._results = results
         self._open_resources = open_resources
-        self._resources: Resources | None = None
-        self._opening = asyncio.Lock()
         self._opened = 0
 
     async def resources(self) -> Resources:
         """Return what services share; opened by the first call, closed after the job."""
-        async with self._opening:
-            if self._resources is None:
-                self._resources = await self._open_resources()
-        return self._resources
+        return await self._open_resources()
 
     async def progress(self, fraction: float | None = None, message: str | None = None) -> None:
         """Report how far the job is: `fraction` from 0 to 1; None leaves what was reported before."""

@@ -147,10 +147,8 @@ class HttpReports:
 
     async def fail(self, dispatch: Dispatch, error: ErrorSummary, results: Sequence[JobResult]) -> bool:
         """Send what was not sent yet, as far as possible, and report failure."""
-        attempt = self._attempts[dispatch]
-        attempt.finished = tuple(results)
         with suppress(ServiceError, Lost):
-            await self._send_all(dispatch, attempt, results)
+            await self._send_all(dispatch, self._attempts[dispatch], results)
         return await self._fail(dispatch, wire.Failure(type=error.type, message=error.message))
 
     async def overrun(self, dispatch: Dispatch, results: Sequence[JobResult]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -109,9 +109,9 @@ class Attacher:
         if job.scope not in (await self._client.get("/scopes/") or []):
             await self._told(self._client.send("POST", f"/accounts/{account}/scopes/{job.scope}", None))
 
-    async def _told(self, answer: object) -> None:
+    async def _told(self, answer: Awaitable[object]) -> None:
         try:
-            await answer  # type: ignore[misc]  # of the client
+            await answer
         except Refusal as error:
             raise UsageError(f"Rucio refuses: {error.kind}: {error.text}") from error
 
@@ -171,8 +171,9 @@ class Attacher:
 
     def _settled(self, item: Candidate | Remote, row: JsonRow | None, job: Attachment) -> bool:
         """Whether the site has a file of this name and size registered at this place."""
-        there = row is not None and _url(item, job) in (row.get("rses") or {}).get(job.site, ())
-        return there and row is not None and row.get("bytes") == item.size_bytes
+        if row is None or row.get("bytes") != item.size_bytes:
+            return False
+        return _url(item, job) in (row.get("rses") or {}).get(job.site, ())
 
     async def _register(
         self, job: Attachment, found: Sequence[Found], known: Mapping[Did, JsonRow], urls: Mapping[Did, str]

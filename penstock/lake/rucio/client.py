@@ -23,6 +23,7 @@ from penstock.clock import Clock
 from penstock.dali.errors import AuthenticationRequired, ServiceUnavailable
 from penstock.lake.rucio.rows import instant
 from penstock.lake.rucio.settings import RucioSettings
+from penstock.outbound import whole_body
 
 CHUNK = 1000
 """How many DIDs Rucio takes in one call."""
@@ -174,7 +175,7 @@ class RucioClient:
                 return await stack.enter_async_context(self._request(method, path, headers, **more))
         return await stack.enter_async_context(self._request(method, path, headers, **more))
 
-    def _request(  # the parts of a request
+    def _request(
         self,
         method: str,
         path: str,
@@ -239,9 +240,9 @@ class RucioClient:
 
 
 async def _refusal(answer: aiohttp.ClientResponse) -> Refusal:
-    data = await answer.content.read(_LONGEST_REFUSAL)
+    data = await whole_body(answer, _LONGEST_REFUSAL)
     try:
-        body = orjson.loads(data)
+        body = orjson.loads(data or b"")
     except orjson.JSONDecodeError:
         body = {}
     told = body if isinstance(body, dict) else {}

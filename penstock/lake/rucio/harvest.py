@@ -24,8 +24,8 @@ import orjson
 
 from penstock.clock import Clock
 from penstock.dali.errors import NotFound
+from penstock.dali.formats import DATALINK_TYPE
 from penstock.lake.mapping import NEVER, ObsCoreMapping, Problem, as_timestamp
-from penstock.lake.obscore import DATALINK_TYPE
 from penstock.lake.port import Did, Site
 from penstock.lake.rows import Row, identity
 from penstock.lake.rucio.client import CHUNK, RucioClient

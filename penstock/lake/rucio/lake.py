@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
+from weakref import WeakValueDictionary
 
 import orjson
 
@@ -284,7 +285,7 @@ class RucioLake:
 
 
 class Remembered:
-    """Answers that are believed for some seconds; who asks meanwhile waits for the one who fetches it.
+    """Answers that are believed for some seconds; who asks meanwhile waits for the one who fetches the same.
 
     Parameters
     ----------
@@ -300,14 +301,14 @@ class Remembered:
         self._seconds = seconds
         self._now = now
         self._kept: dict[object, tuple[float, Any]] = {}
-        self._lock = asyncio.Lock()
+        self._locks: WeakValueDictionary[object, asyncio.Lock] = WeakValueDictionary()
 
     async def get(self, key: object, fetch: Callable[[], Awaitable[Any]]) -> Any:
         """Return what is remembered under a key, or fetch it."""
         held = self._kept.get(key)
         if held is not None and held[0] > self._now():
             return held[1]
-        async with self._lock:
+        async with self._locks.setdefault(key, asyncio.Lock()):
             held = self._kept.get(key)
             if held is None or held[0] <= self._now():
                 held = (self._now() + self._seconds, await fetch())

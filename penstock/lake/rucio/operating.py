@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from penstock.clock import utc_now
 from penstock.context import database, load
-from penstock.dali.errors import NotFound, ServiceError, ServiceUnavailable, UsageError
+from penstock.dali.errors import ServiceUnavailable, UsageError
 from penstock.lake.names import as_text
 from penstock.lake.rucio.attach import Attacher, Attachment
 from penstock.lake.rucio.attach import Report as AttachReport
@@ -29,7 +29,7 @@ from penstock.settings import Settings, SettingsError
 from penstock.telling import print_json, tell
 
 
-def harvest(  # the options of the command
+def harvest(
     scopes: Sequence[str], *, mapping: str | None, full: bool, every: float | None, data: Path | None, as_json: bool
 ) -> bool:
     """Take over the files of scopes, and return whether all were fit for ObsCore."""
@@ -38,7 +38,7 @@ def harvest(  # the options of the command
     return not any(report.rejected for report in reports)
 
 
-async def _harvest(  # the options of the command
+async def _harvest(
     settings: Settings, scopes: Sequence[str], *, mapping: str | None, full: bool, every_s: float | None, as_json: bool
 ) -> list[Report]:
     if every_s is None:
@@ -67,26 +67,16 @@ async def _harvest_once(
     async with _opened(settings, mapping) as (source, shelf):
         for scope in scopes:
             began = time.monotonic()
-            report = await _harvest_scope(source, shelf, scope, full=full)
+            with _bar(scope) as told:
+                report = await Harvest(source, shelf, told).run(scope, full=full)
             reports.append(report)
             _print_harvest(report, time.monotonic() - began, as_json=as_json)
     return reports
 
 
-async def _harvest_scope(source: Source, shelf: Shelf, scope: str, *, full: bool) -> Report:
-    with _bar(scope) as bar:
-        task = bar.add_task("", total=None)
-        harvest = Harvest(source, shelf, lambda done, listed: bar.update(task, completed=done, total=listed))
-        try:
-            return await harvest.run(scope, full=full)
-        except NotFound as error:
-            raise SettingsError(error.message) from error
-        except Refusal as error:
-            raise SettingsError(f"Rucio refuses: {error.kind}: {error.text}") from error
-
-
 @asynccontextmanager
 async def _opened(settings: Settings, mapping: str | None) -> AsyncIterator[tuple[Source, Shelf]]:
+    """Give what both commands work with; what Rucio or they refuse leaves as a `SettingsError`."""
     own = rucio_settings(settings)
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(database(settings))
@@ -103,7 +93,12 @@ async def _opened(settings: Settings, mapping: str | None) -> AsyncIterator[tupl
             authority=settings.authority,
             clock=utc_now,
         )
-        yield source, Shelf(store)
+        try:
+            yield source, Shelf(store)
+        except UsageError as error:
+            raise SettingsError(error.message) from error
+        except Refusal as error:
+            raise SettingsError(f"Rucio refuses: {error.kind}: {error.text}") from error
 
 
 def _print_harvest(report: Report, seconds: float, *, as_json: bool) -> None:
@@ -132,24 +127,18 @@ def attach(job: Attachment, *, data: Path | None, as_json: bool) -> bool:
 
 
 async def _attach(settings: Settings, job: Attachment) -> AttachReport:
-    own = rucio_settings(settings)
-    async with _opened(settings, "obscore") as (source, shelf):
-        with _bar(job.scope) as bar:
-            task = bar.add_task("", total=None)
-            attacher = Attacher(source, shelf, lambda done, found: bar.update(task, completed=done, total=found))
-            try:
-                return await attacher.run(job, account=own.account)
-            except (UsageError, ServiceUnavailable) as error:
-                raise SettingsError(_sentence(error)) from error
-            except Refusal as error:
-                raise SettingsError(f"Rucio refuses: {error.kind}: {error.text}") from error
+    try:
+        async with _opened(settings, "obscore") as (source, shelf):
+            with _bar(job.scope) as told:
+                return await Attacher(source, shelf, told).run(job, account=source.settings.account)
+    except ServiceUnavailable as error:
+        raise SettingsError(f"{error.message} What was done is kept.") from error
 
 
-def _sentence(error: ServiceError) -> str:
-    return f"{error.message} What was done is kept." if isinstance(error, ServiceUnavailable) else error.message
-
-
-def _bar(name: str) -> Progress:
+@contextmanager
+def _bar(name: str) -> Iterator[Callable[[int, int], None]]:
     columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeElapsedColumn())
     console = Console(stderr=True)
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, found: bar.update(task, completed=done, total=found)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from penstock.db import among, upsert
 from penstock.lake.port import Did, Site
 from penstock.lake.rows import Row
-from penstock.lake.store import PAGE, LakeStore, among
+from penstock.lake.store import PAGE, LakeStore
 
 _BETWEEN = "\n"  # in no identifier and in no name of a site
 
@@ -55,10 +56,10 @@ class Shelf:
                 await connection.execute(sa.delete(t.replicas).where(*gone))
             await connection.execute(sa.delete(t.obscore).where(among(dialect, t.obscore.c.lake_did, undescribed)))
             await connection.execute(sa.delete(t.rejected).where(among(dialect, t.rejected.c.did, dids)))
-            await self._store.upsert(connection, t.files, batch.files)
-            await self._store.upsert(connection, t.obscore, batch.observations)
-            await self._store.upsert(connection, t.replicas, batch.replicas)
-            await self._store.upsert(connection, t.rejected, batch.rejected)
+            await upsert(connection, t.files, batch.files)
+            await upsert(connection, t.obscore, batch.observations)
+            await upsert(connection, t.replicas, batch.replicas)
+            await upsert(connection, t.rejected, batch.rejected)
 
     async def settled(self, dids: Collection[str]) -> set[str]:
         """Return those of the files that are known, and were not rejected."""

@@ -18,6 +18,7 @@ from penstock.lake.names import file_did
 from penstock.lake.port import Did
 from penstock.lake.record import Candidate, Content, Found, Skipped
 from penstock.lake.rows import SUFFIXES, UNREAD_SUFFIXES
+from penstock.outbound import whole_body
 
 _DAV = "{DAV:}"
 _LONGEST_LISTING = 64 * 2**20
@@ -65,7 +66,7 @@ class WebDav:
                 if not path.startswith(base) or path in seen:
                     continue  # the folder itself, or what lies outside of what was named
                 seen.add(path)
-                address = urljoin(root, href)
+                address = urljoin(root, urlsplit(href).path)  # a server behind a proxy may know itself by another name
                 if size is None:
                     seen.add(path.rstrip("/") + "/")
                     folders.append(address.rstrip("/") + "/")
@@ -79,9 +80,11 @@ class WebDav:
             async with self._session.request("PROPFIND", url, headers=headers, data=_ASK, timeout=_TIMEOUT) as answer:
                 if answer.status != 207:
                     raise UsageError(f"{url} is no WebDAV folder: it answers {answer.status}.")
-                data = await answer.content.read(_LONGEST_LISTING)
+                data = await whole_body(answer, _LONGEST_LISTING)
         except (aiohttp.ClientError, OSError) as error:
             raise ServiceUnavailable(f"{url} cannot be listed.") from error
+        if data is None:
+            raise UsageError(f"{url} lists more than {_LONGEST_LISTING} bytes.")
         return sorted(_entries(data, url))
 
     async def read(self, remote: Remote) -> Found | Skipped:

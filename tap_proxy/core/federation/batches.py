@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from penstock.lake.obscore import DATALINK_TYPE
+from penstock.dali.formats import DATALINK_TYPE
 from penstock.votable.compute import pc
 from penstock.votable.datatypes import arrow_type
 from penstock.votable.model import Field

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import IO, Any, get_args
+from typing import IO, get_args
 
 from lxml import etree
 
@@ -16,7 +16,6 @@ from tap_proxy.core.federation.mount import RemoteTable, mounted
 
 MAX_TABLES = 20_000
 MAX_COLUMNS = 500_000
-_SAFE: Any = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
 _MOST_KEYS = 1000
 _HIDDEN = frozenset({"tap_schema", "tap_upload"})
 _DATATYPES = frozenset(get_args(Datatype))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
@@ -12,16 +12,15 @@ from tap_proxy.adql.bound import Bound, BoundCondition, Junction
 T = TypeVar("T")
 
 
-def nodes(tree: object, *, enter: Callable[[object], bool] = lambda _node: True) -> Iterator[Any]:
-    """Yield a tree and all that is in it, each before its parts; the parts of what `enter` refuses are left out."""
+def nodes(tree: object) -> Iterator[Any]:
+    """Yield a tree and all that is in it, each before its parts."""
     if isinstance(tree, tuple) and not isinstance(tree, ast.Span):
         for part in tree:
-            yield from nodes(part, enter=enter)
+            yield from nodes(part)
     elif is_dataclass(tree):
         yield tree
-        if enter(tree):
-            for each in fields(tree):
-                yield from nodes(getattr(tree, each.name), enter=enter)
+        for each in fields(tree):
+            yield from nodes(getattr(tree, each.name))
 
 
 def of_type(kind: type[T], tree: object) -> Iterator[T]:

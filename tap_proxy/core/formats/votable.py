@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from penstock.dali.formats import DATALINK_TYPE
 from penstock.dali.formats import Serialization as Named
 from penstock.votable.document import Document, Frame, Info, Param, QueryStatus, Serialization, ServiceDescriptor
 from penstock.votable.model import ByIdentity, Field
@@ -15,7 +16,6 @@ from penstock.votable.stream import VOTableWriter
 from tap_proxy.core.formats.model import Outcome, ResultHead
 
 LINKS_STANDARD_ID = "ivo://ivoa.net/std/DataLink#links-1.1"
-LINKS_TYPE = "application/x-votable+xml;content=datalink"
 PUBLISHER_DID_UTYPES = frozenset({"obscore:curation.publisherdid"})
 
 
@@ -95,7 +95,7 @@ def _links_service(service_id: str, column_id: str, links_url: str) -> ServiceDe
         params=(
             _text("standardID", LINKS_STANDARD_ID),
             _text("accessURL", links_url),
-            _text("contentType", LINKS_TYPE),
+            _text("contentType", DATALINK_TYPE),
         ),
         inputs=(Param(name="ID", datatype="char", arraysize="*", ucd="meta.id;meta.main", ref=column_id),),
     )

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -20,6 +20,7 @@ from execplanner.store import SqlKeeper
 from penstock.auth.principal import ANONYMOUS, Principal
 from penstock.dali.errors import ServiceError, UsageError
 from penstock.dali.params import Parameters
+from penstock.outbound import Outbound
 from penstock.service import Resources
 from tests.datalink.builders import MemoryLake, a_file
 from tests.execplanner.hosting import K, MemoryExecutor, Site, compute, request_for, serving
@@ -54,6 +55,7 @@ class Context:
 
     @asynccontextmanager
     async def result(self, result_id: str, media_type: str) -> AsyncIterator[Sink]:
+        assert result_id not in self.results
         self.results[result_id] = Sink()
         yield self.results[result_id]
 
@@ -185,6 +187,45 @@ async def test_data_and_storage_are_mounted_where_the_volumes_say(tmp_path: Path
         assert (notes.path, notes.source.read_bytes(), notes.writable) == ("/notes", b"notes", False)
         assert (scratch.path, scratch.writable) == ("/scratch", True)
         assert scratch.source.is_dir()
+
+
+async def test_two_urls_that_end_in_one_name_are_two_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def save(_self: Outbound, url: str, file: IO[bytes], *, max_bytes: int) -> None:
+        file.write(url.encode())
+
+    monkeypatch.setattr(Outbound, "save", save)
+    urls = {"one": "https://one.example/image.fits", "two": "https://two.example/image.fits"}
+    data = [
+        {"kind": f"{K}/data/simple-data-resource.yaml", "meta": {"name": name}, "location": url}
+        for name, url in urls.items()
+    ]
+    volumes = [
+        {"kind": f"{K}/volume/simple-volume-mount.yaml", "path": f"/data/{name}", "resource": name} for name in urls
+    ]
+    executor = MemoryExecutor()
+    async with serving(tmp_path, tend_every_s=3600) as site:
+        context = await accepted(site, data=data, compute=compute(volumes=volumes))
+        await run_with(context, opener(executor))  # type: ignore[arg-type]
+    [work] = executor.works.values()
+    assert [mount.source.read_text() for mount in work.mounts] == list(urls.values())
+
+
+class Prolific(MemoryExecutor):
+    """Leaves files whose names cannot all be those of results."""
+
+    async def start(self, work: Work) -> str:
+        handle = await super().start(work)
+        for name in ("result-3", "stdout", "\xfc"):
+            (work.folder / "results" / name).write_text(name)
+        return handle
+
+
+async def test_every_file_that_a_work_leaves_is_a_result_of_its_own(tmp_path: Path) -> None:
+    async with serving(tmp_path, tend_every_s=3600) as site:
+        context = await accepted(site)
+        await run_with(context, opener(Prolific()))  # type: ignore[arg-type]
+    assert {"plot.png", "result-3", "stdout", "stderr"} < context.results.keys()
+    assert {sink.content for sink in context.results.values()} > {b"result-3", b"stdout", "\xfc".encode()}
 
 
 async def test_a_file_to_which_a_link_leads_out_of_the_open_directories_is_not_read(tmp_path: Path) -> None:

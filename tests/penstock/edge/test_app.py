@@ -65,6 +65,12 @@ async def test_no_route_and_a_wrong_method_are_told_by_the_service_and_keep_allo
             assert "use GET, HEAD, POST" in await answer.text()
 
 
+@pytest.mark.parametrize(("path", "status"), [("/s/x%00", 404), ("/s/?q=%00", 400), ("/s/?%00=q", 400)])
+async def test_a_nul_in_a_url_reaches_no_handler_whose_database_would_fail_at_it(path: str, status: int) -> None:
+    async with serving(raising(AssertionError("never"))) as server, server.get(path) as answer:
+        assert answer.status == status
+
+
 async def test_a_redirect_is_no_error() -> None:
     async with (
         serving(raising(web.HTTPSeeOther("/elsewhere"))) as server,

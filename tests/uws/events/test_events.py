@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,7 +14,8 @@ from tests.uws.builders import NOW, make_job
 from tests.uws.waiting import eventually
 from uws.core.job import Phase
 from uws.core.phases import Run, apply
-from uws.events import Hub, open_announcer, open_hub
+from uws.events import Hub, open_hub
+from uws.events.datagrams import DatagramSender
 from uws.ports import Change, change_from_text, change_to_text
 from uws.store import SqlStore
 
@@ -98,7 +100,7 @@ async def test_a_change_by_another_process_wakes_those_who_wait_in_this_one(
     async with AsyncExitStack() as here, AsyncExitStack() as there:
         its_db = Database(database_url)
         there.push_async_callback(its_db.close)
-        hub, other = await open_hub(db, directory, here), open_announcer(its_db, directory, there)
+        hub, other = await open_hub(db, directory, here), await open_hub(its_db, directory, there)
         job, store = make_job(), SqlStore(its_db)
         await store.create(job)
         with hub.watch(job.id) as watch:
@@ -126,11 +128,7 @@ async def test_what_this_process_changed_is_not_heard_a_second_time(postgres_url
 
 
 async def test_a_socket_that_nobody_reads_is_removed(tmp_path: Path) -> None:
-    db = Database(f"sqlite:///{tmp_path}/x.db")
-    async with AsyncExitStack() as stack:
-        announcer = open_announcer(db, tmp_path, stack)
-        import socket
-
+    with DatagramSender.opened(tmp_path) as announcer:
         dead = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         dead.bind(str(tmp_path / "1-dead.sock"))
         dead.close()
@@ -142,7 +140,7 @@ async def test_a_burst_larger_than_the_queue_of_a_socket_arrives_whole(tmp_path:
     db = Database(f"sqlite:///{tmp_path}/x.db")
     heard: list[Change] = []
     async with AsyncExitStack() as stack:
-        hub, announcer = await open_hub(db, tmp_path, stack), open_announcer(db, tmp_path, stack)
+        hub, announcer = await open_hub(db, tmp_path, stack), stack.enter_context(DatagramSender.opened(tmp_path))
         hub.listen(heard.append)
         await asyncio.gather(*(announcer.announce(QUEUED) for _ in range(500)))
         await eventually(lambda: len(heard) == 500)

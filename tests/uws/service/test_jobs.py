@@ -211,6 +211,10 @@ async def test_uploads_are_kept_with_the_job_and_refused_ones_are_not(tmp_path: 
         with pytest.raises(Rejected):
             await house.jobs.create(NewJob(job_type="echo", given=Given(parts=(part,))), ANYONE)
         assert [folder.name for folder in house.folder.iterdir()] == [job.id]
+        other = await house.jobs.create(NewJob(job_type="echo"), ANYONE)
+        with pytest.raises(Rejected):
+            await house.jobs.update_parameters(other.id, Given(parts=(part,)), ANYONE)
+        assert [folder.name for folder in house.folder.iterdir()] == [job.id]
 
 
 async def test_a_job_acts_with_the_groups_of_its_owner(tmp_path: Path) -> None:

@@ -133,13 +133,14 @@ async def test_no_answer_about_a_job_lets_its_address_out(client: Client) -> Non
                 assert response.headers["Referrer-Policy"] == "no-referrer", resource
 
 
-async def test_an_upload_that_a_browser_would_run_has_no_rights(client: Client) -> None:
+@pytest.mark.parametrize("media_type", ["text/html", "image/svg+xml", "application/x-votable+xml", "unknown/unknown"])
+async def test_an_upload_that_a_browser_would_run_has_no_rights(client: Client, media_type: str) -> None:
     form = aiohttp.FormData({"UPLOAD": "t,param:page"})
-    form.add_field("page", b"<script>steal()</script>", filename="x.html", content_type="text/html")
+    form.add_field("page", b"<script>steal()</script>", filename="x.html", content_type=media_type)
     async with client.post("/async", data=form, allow_redirects=False) as response:
         path = response.headers["Location"].removeprefix(f"http://127.0.0.1:{client.port}")
     async with client.get(f"{path}/parameters/page") as response:
-        assert response.content_type == "text/html"
+        assert response.content_type == media_type
         assert response.headers["Content-Security-Policy"] == "sandbox"
         assert response.headers["X-Content-Type-Options"] == "nosniff"
 

@@ -20,7 +20,7 @@ from penstock.dali.errors import AuthenticationRequired, NotFound, ServiceUnavai
 from penstock.lake.mapping import load_mapping
 from penstock.lake.port import Did, DidType, Medium, ReplicaState, StagingState
 from penstock.lake.rucio.client import CHUNK, Refusal, RucioClient, open_client
-from penstock.lake.rucio.lake import RucioLake
+from penstock.lake.rucio.lake import Remembered, RucioLake
 from penstock.lake.rucio.settings import RucioSettings
 from penstock.lake.store import LakeStore
 from penstock.settings import load_settings
@@ -63,6 +63,26 @@ class TestRucioLake(LakeContract):
                 embargoed=file(0, 1),
                 site="CSIC_ES",
             )
+
+
+async def test_nobody_waits_for_what_another_fetches_unless_it_is_the_same() -> None:
+    kept, answers = Remembered(60, lambda: 0.0), asyncio.Event()
+    asked = []
+
+    async def slow() -> str:
+        asked.append("a")
+        await answers.wait()
+        return "slow"
+
+    async def quick() -> str:
+        return "quick"
+
+    async with asyncio.TaskGroup() as group:
+        first, second = (group.create_task(kept.get("a", slow)) for _ in range(2))
+        await asyncio.sleep(0)
+        assert await asyncio.wait_for(kept.get("b", quick), 5) == "quick"
+        answers.set()
+    assert (first.result(), second.result(), asked) == ("slow", "slow", ["a"])
 
 
 async def test_replicas_tell_sites_protocols_states_and_media(rucio: Rucio, tmp_path: Path) -> None:
