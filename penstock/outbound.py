@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
 _MOST_REDIRECTS = 5
+_NAT64 = IPv6Network("64:ff9b::/96")  # IPv4 addresses for networks without IPv4 (RFC 6052 s2.1)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -149,6 +150,8 @@ def is_public(address: str) -> bool:
     """
     ip = ip_address(address.partition("%")[0])
     mapped = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None) or ip
+    if ip in _NAT64:
+        mapped = IPv4Address(int(ip) & 0xFFFFFFFF)
     return bool(mapped.is_global and ip.is_global and not ip.is_multicast)
 
 

@@ -37,6 +37,8 @@ async def read(outbound: Outbound, url: str, max_bytes: int = 10) -> bytes:
         ("2002:7f00:1::", False),
         ("fe80::1%eth0", False),
         ("fd00::1", False),
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b::808:808", True),
     ],
 )
 def test_addresses_of_hosts_and_private_networks_are_not_public(address: str, public: bool) -> None:
