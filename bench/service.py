@@ -232,7 +232,8 @@ def main() -> None:
     for engine in ENGINES:
         with tempfile.TemporaryDirectory() as folder:
             data = Path(folder)
-            settings = {"PENSTOCK_LOG_LEVEL": "warning", "PENSTOCK_TAP__MAXREC_HARD": str(2 * ROWS)}
+            limits = {f"PENSTOCK_TAP__MAXREC_{name}": str(2 * ROWS) for name in ("DEFAULT", "HARD")}
+            settings = {"PENSTOCK_LOG_LEVEL": "warning", **limits}
             if engine == "postgresql":
                 settings["PENSTOCK_DATABASE_URL"] = fresh_database()
             with serve(data, **settings) as server:
