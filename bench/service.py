@@ -46,6 +46,16 @@ ALL_ROWS = f"SELECT {COLUMNS} FROM ivoa.obscore"
 console = Console(width=120)
 
 
+def quiet() -> dict[str, str]:
+    """Return the settings of a server that logs little and lets all rows through."""
+    most = str(2 * ROWS)
+    return {
+        "PENSTOCK_LOG_LEVEL": "warning",
+        "PENSTOCK_TAP__MAXREC_DEFAULT": most,
+        "PENSTOCK_TAP__MAXREC_HARD": most,
+    }
+
+
 def sync_path(query: str, response_format: str, maxrec: int | None = None) -> str:
     """Return the path of a synchronous query."""
     more = "" if maxrec is None else f"&MAXREC={maxrec}"
@@ -232,8 +242,7 @@ def main() -> None:
     for engine in ENGINES:
         with tempfile.TemporaryDirectory() as folder:
             data = Path(folder)
-            limits = {f"PENSTOCK_TAP__MAXREC_{name}": str(2 * ROWS) for name in ("DEFAULT", "HARD")}
-            settings = {"PENSTOCK_LOG_LEVEL": "warning", **limits}
+            settings = quiet()
             if engine == "postgresql":
                 settings["PENSTOCK_DATABASE_URL"] = fresh_database()
             with serve(data, **settings) as server:
