@@ -75,10 +75,10 @@ class Workshop:
 
         Such a facility makes no offers, and is tried again with each request; the others are not touched by it.
         """
-        users: dict[int, tuple[str, ExecutorChoice, list[str]]] = {}  # by identity: records share what is equal
+        users: dict[str, tuple[str, ExecutorChoice, list[str]]] = {}
         for facility in facilities:
             for name, choice in facility.executors.items():
-                users.setdefault(id(choice), (name, choice, []))[2].append(facility.id)
+                users.setdefault(_key(choice), (name, choice, []))[2].append(facility.id)
         for name, choice, names in users.values():
             if (wrong := await self._wrong(choice)) is not None:
                 log.error(
