@@ -27,7 +27,8 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from bench.service import cpu_s, load
+from bench.service import load
+from bench.tools import tree_cpu_s
 from tests.support.server import Server, environment, serve
 
 DACHS = "http://127.0.0.1:18777"
@@ -129,7 +130,7 @@ def _seconds(url: str) -> float:
 
 def many_rows(ours: Server) -> None:
     """Compare rows per second, by the clock and by the processor's time of the servers alone."""
-    servers = (_dachs_process(), psutil.Process(ours.process.pid))
+    servers = (_dachs_process().pid, ours.process.pid)
     title = f"{ROWS:,} rows of 7 columns (goal {GOALS['rows']}), median of {TIMES} times in turn"
     table = _table(title, "VOTable", "DaCHS rows/s", "TAP rows/s", "ratio", "ratio by processor's time")
     for name, form in FORMS.items():
@@ -137,10 +138,10 @@ def many_rows(ours: Server) -> None:
             base + _path(f"SELECT {COLUMNS} FROM {table_name}", form, 2 * ROWS)
             for base, table_name in ((DACHS, "example.stars"), (ours.base, "own.stars"))
         ]
-        before = [*map(cpu_s, servers)]
+        before = [*map(tree_cpu_s, servers)]
         times = [[_seconds(url) for url in urls] for _ in range(TIMES)]
         theirs, here = (ROWS / statistics.median(each) for each in zip(*times, strict=True))
-        spent = [cpu_s(server) - start for server, start in zip(servers, before, strict=True)]
+        spent = [tree_cpu_s(server) - start for server, start in zip(servers, before, strict=True)]
         ratios = here / theirs, spent[0] / spent[1]
         table.add_row(name, f"{theirs:,.0f}", f"{here:,.0f}", *(f"{ratio:.1f}" for ratio in ratios))
     console.print(table)

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
-import psutil
-
-from bench.jobs import CONCURRENCY, QUIET, console, cpu_s, new_table, run_jobs
+from bench.jobs import CONCURRENCY, QUIET, console, new_table, run_jobs
+from bench.tools import tree_cpu_s
 from tests.support.postgres import fresh_database
-from tests.support.rabbitmq import running_rabbitmq
-from tests.support.redis import running_redis
+from tests.support.rabbitmq import RabbitMq, running_rabbitmq
+from tests.support.redis import Redis, running_redis
 from tests.support.server import serve
 from tests.uws.worker_process import COMMAND, worker
 
 JOBS = 500
 RUNNING = 4
-_BROKERS = {"local": None, "Celery and Redis": running_redis, "Celery and RabbitMQ": running_rabbitmq}
+_BROKERS: dict[str, Callable[[Path], AbstractContextManager[Redis | RabbitMq]] | None] = {
+    "local": None,
+    "Celery and Redis": running_redis,
+    "Celery and RabbitMQ": running_rabbitmq,
+}
 
 
 @contextmanager
@@ -45,16 +48,6 @@ def deployed(executor: str, folder: Path) -> Iterator[tuple[str, list[int]]]:
         yield server.base, [server.process.pid, *workers]
 
 
-def spent_s(pids: list[int]) -> float:
-    """Return the processor time of processes and of all below them, ended ones too, in seconds."""
-    total = 0.0
-    for pid in pids:
-        for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
-            times = process.cpu_times()
-            total += cpu_s(process.pid) + times.children_user + times.children_system
-    return total
-
-
 def main() -> None:
     """Print the table."""
     table = new_table(f"Jobs from POST to COMPLETED, {RUNNING} at once", "c", "jobs/s", "p50 ms", "CPU ms")
@@ -62,9 +55,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder, deployed(executor, Path(folder)) as (base, pids):
             asyncio.run(run_jobs(base, 40, CONCURRENCY))
             for concurrency in (1, CONCURRENCY):
-                before = spent_s(pids)
+                before = sum(map(tree_cpu_s, pids))
                 taken_s, each_s = asyncio.run(run_jobs(base, JOBS, concurrency))
-                spent_ms = (spent_s(pids) - before) * 1e3 / JOBS
+                spent_ms = (sum(map(tree_cpu_s, pids)) - before) * 1e3 / JOBS
                 row = (f"{JOBS / taken_s:.1f}", f"{sorted(each_s)[JOBS // 2] * 1e3:.1f}", f"{spent_ms:.1f}")
                 table.add_row(executor, str(concurrency), *row)
     console.print(table)

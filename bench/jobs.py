@@ -8,8 +8,6 @@ more than a rate on a machine that does other things too; the database and the p
 from __future__ import annotations
 
 import asyncio
-import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,12 +25,12 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.table import Table
 
-from bench.service import bare
+from bench.tools import bare, cpu_s, port_of, run_tool
 from bench.waiters import allow_many_files
 from penstock.db import Database, Dialect
 from penstock.migrations import upgrade
 from tests.support.postgres import fresh_database
-from tests.support.server import Server, environment, serve
+from tests.support.server import Server, serve
 from uws.core.job import new_job_id
 from uws.store import Tables
 
@@ -75,30 +73,9 @@ def place(engine: Engine) -> Iterator[Place]:
         yield Place(engine=engine, data=Path(folder), url=url)
 
 
-def cpu_s(pid: int) -> float:
-    """Return the processor time that a process has spent, in seconds."""
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
-
-
-def run_tool(module: str, *arguments: object) -> dict[str, float]:
-    """Run a load generator and return what it printed."""
-    command = [sys.executable, "-m", module, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment())
-    if done.returncode:
-        raise RuntimeError(done.stderr[-2000:])
-    outcome: dict[str, float] = json.loads(done.stdout)
-    return outcome
-
-
 def load(port: int, path: str, *form: str, concurrency: int = CONCURRENCY) -> dict[str, float]:
     """Load a server."""
     return run_tool("bench.load", "127.0.0.1", port, path, concurrency, SECONDS, *form)
-
-
-def port_of(server: Server) -> int:
-    """Return the port of a server."""
-    return urlsplit(server.base).port or 0
 
 
 def requests_table(server: Server, engine: Engine) -> None:

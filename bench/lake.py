@@ -53,7 +53,7 @@ Tell = Callable[[str, str, str], None]
 async def _opened(
     rucio: Rucio, folder: Path, **more: Any
 ) -> AsyncIterator[tuple[RucioClient, RucioSettings, LakeStore]]:
-    settings = RucioSettings(**rucio.settings(timeout_s=300, **more))  # type: ignore[arg-type]
+    settings = RucioSettings(**rucio.settings(timeout_s=300, **more))
     async with AsyncExitStack() as stack:
         db = Database(f"sqlite:///{folder}/lake.db")
         stack.push_async_callback(db.close)

@@ -14,11 +14,9 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-import psutil
-
-from bench.service import bare
+from bench.tools import bare, cpu_s, port_of
 from tests.support.server import serve
 
 COUNTS = (1, 100, 1000)
@@ -119,12 +117,11 @@ def _row(data: Path, count: int) -> tuple[str, ...]:
     settings = {"PENSTOCK_LOG_LEVEL": "warning", "PENSTOCK_DATALINK__REMEMBER_S": "3600"} | OFFERS
     with serve(data, "datalink", **settings) as server:
         form = urlencode([("ID", f"bench:run/{number}.fits") for number in range(count)])
-        port = urlsplit(server.base).port or 0
+        port = port_of(server)
         cold = ask(port, "POST", "/datalink/links", form, seconds=0)
-        process = psutil.Process(server.process.pid)
-        before = sum(process.cpu_times()[:2])
+        before = cpu_s(server.process.pid)
         ours = ask(port, "POST", "/datalink/links", form)
-        busy = sum(process.cpu_times()[:2]) - before
+        busy = cpu_s(server.process.pid) - before
     with bare(ours.content) as port:
         floor = ask(port, "GET", "/fixed")
     return (

@@ -26,9 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 
-from bench.jobs import Engine, console, cpu_s, new_table, place, port_of, run_tool
+from bench.jobs import Engine, console, new_table, place
 from bench.planner_data import Filling, record
+from bench.tools import cpu_s, port_of, run_tool
 from execplanner.core.columns import FacilityTable, read_ranking
 from execplanner.core.documents import read_given
 from execplanner.core.locality import Locality
@@ -97,8 +99,6 @@ def asked_for_offers(server: Server) -> tuple[str, ...]:
 
 def rss_mb(server: Server) -> float:
     """Return the memory of a server's process."""
-    import psutil
-
     return float(psutil.Process(server.process.pid).memory_info().rss) / 1e6
 
 

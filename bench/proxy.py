@@ -91,9 +91,9 @@ def union(proxy: Server, title: str) -> float:
 
 @contextmanager
 def _archives(folder: Path, stack: ExitStack) -> Iterator[dict[str, Server]]:
-    limits = {"PENSTOCK_LOG_LEVEL": "warning", "PENSTOCK_TAP__MAXREC_HARD": str(2 * service.ROWS)}
+    quiet = service.quiet()
     yield {
-        name: stack.enter_context(serve(folder / name, "tap", "uws", PENSTOCK_AUTHORITY=f"{name}.example", **limits))
+        name: stack.enter_context(serve(folder / name, "tap", "uws", PENSTOCK_AUTHORITY=f"{name}.example", **quiet))
         for name in ("north", "east", "west")
     }
 
@@ -102,9 +102,8 @@ def _archives(folder: Path, stack: ExitStack) -> Iterator[dict[str, Server]]:
 def _proxy(folder: Path, upstreams: dict[str, str]) -> Iterator[Server]:
     settings = {name: {"url": f"{url}/tap", "obscore": name != "north"} for name, url in upstreams.items()}
     variables = {
-        "PENSTOCK_LOG_LEVEL": "warning",
+        **service.quiet(),
         "PENSTOCK_TAP__UPSTREAMS": json.dumps(settings),
-        "PENSTOCK_TAP__MAXREC_HARD": str(2 * service.ROWS),
         "PENSTOCK_TAP__ARCHIVE_TIME_LIMIT_S": "5",
     }
     with serve(folder / "proxy", "tap", "uws", **variables) as proxy:

@@ -15,14 +15,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import requests
 from lxml import etree
 from rich.console import Console
 from rich.table import Table
 
-from bench.service import SECONDS, bare
+from bench.service import load
+from bench.tools import bare, port_of
 from registry.core.oai import Prefix, Selection, Verb
 from registry.core.token import Position, encode
 from tests.registry.builders import a_record
@@ -87,12 +87,6 @@ def deep_page(count: int) -> str:
     return f"/registry/oai?verb=ListRecords&resumptionToken={encode(position)}"
 
 
-def _load(port: int, path: str, concurrency: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "bench.load", "127.0.0.1", str(port), path, str(concurrency), str(SECONDS)]
-    answer: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    return answer
-
-
 def pages(data: Path) -> None:
     """Compare pages a second with a bare handler that answers the bytes of the same page."""
     table = Table(title=f"ListRecords, {PAGE} records a page", title_justify="left")
@@ -115,9 +109,9 @@ def _settings() -> dict[str, str]:
 def _page(server: Server, path: str, concurrency: int) -> list[str]:
     document = requests.get(server.base + path, timeout=60).content
     records = len(etree.fromstring(document).findall(".//{*}record"))
-    ours = _load(urlsplit(server.base).port or 0, path, concurrency)
+    ours = load(port_of(server), path, concurrency)
     with bare(document) as port:
-        floor = _load(port, "/fixed", concurrency)
+        floor = load(port, "/fixed", concurrency)
     rates = (f"{ours['per_s']:.1f}", f"{ours['per_s'] * records:,.0f}", f"{ours['p50_ms']:.1f}")
     return [f"{len(document) / 1e3:.0f}", *rates, f"{floor['per_s']:.1f}", f"{ours['per_s'] / floor['per_s']:.3f}"]
 

@@ -17,7 +17,6 @@ from itertools import islice
 from pathlib import Path
 
 import asyncpg
-import psutil
 import requests
 from pyvo import registry
 from pyvo.dal import TAPService
@@ -26,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.records import records
+from bench.tools import cpu_s
 from penstock.context import migrations
 from penstock.db import Database
 from penstock.migrations import upgrade
@@ -97,8 +97,7 @@ def processor_s(server: Server, url: str) -> float:
     processes = [server.process.pid]
     if url.startswith("postgresql"):
         processes += asyncio.run(_backends(url))
-    times = [psutil.Process(pid).cpu_times() for pid in processes]
-    return sum(each.user + each.system for each in times)
+    return sum(map(cpu_s, processes))
 
 
 async def _backends(url: str) -> list[int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -61,7 +61,7 @@ FIELDS = tuple(
 )
 
 
-def column(field: Field, rng: np.random.Generator, start: int) -> pa.Array:
+def column(field: Field, rng: np.random.Generator, start: int) -> pa.Array[Any]:
     """Make values as an archive has them: identifiers, positions with all their digits, gaps here and there."""
     rows = np.arange(start, start + BATCH_ROWS)
     gaps = rng.random(BATCH_ROWS) < (0.1 if field.name in {"s_resolution", "pol_states", "em_xel"} else 0)
@@ -69,7 +69,8 @@ def column(field: Field, rng: np.random.Generator, start: int) -> pa.Array:
         return pa.array(rng.uniform(0, 360, BATCH_ROWS), pa.float64(), mask=gaps)
     if field.datatype in {"int", "long"}:
         numbers = rng.integers(0, 5 if field.datatype == "int" else 100_000, BATCH_ROWS)
-        return pa.array(numbers.astype(np.int32 if field.datatype == "int" else np.int64), mask=gaps)
+        whole: pa.Array[Any] = pa.array(numbers.astype(np.int32 if field.datatype == "int" else np.int64), mask=gaps)
+        return whole
     texts = {
         "obs_id": [f"obs-{row:09d}" for row in rows],
         "obs_publisher_did": [f"ivo://penstock.example/lake?sample/obs-{row:09d}.fits" for row in rows],

@@ -11,18 +11,13 @@ for how long requests are made, and `SERVICE_ENGINES` on which databases.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import aiohttp
 import asyncpg
@@ -33,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.serialisers import NAMES
+from bench.tools import bare, port_of, run_tool, tree_cpu_s
 from tests.support.postgres import fresh_database
 from tests.support.server import Server, serve
 
@@ -50,52 +46,25 @@ ALL_ROWS = f"SELECT {COLUMNS} FROM ivoa.obscore"
 console = Console(width=120)
 
 
+def quiet() -> dict[str, str]:
+    """Return the settings of a server that logs little and lets all rows through."""
+    most = str(2 * ROWS)
+    return {
+        "PENSTOCK_LOG_LEVEL": "warning",
+        "PENSTOCK_TAP__MAXREC_DEFAULT": most,
+        "PENSTOCK_TAP__MAXREC_HARD": most,
+    }
+
+
 def sync_path(query: str, response_format: str, maxrec: int | None = None) -> str:
     """Return the path of a synchronous query."""
     more = "" if maxrec is None else f"&MAXREC={maxrec}"
     return f"/tap/sync?LANG=ADQL&QUERY={quote(query)}&RESPONSEFORMAT={quote(response_format, safe='')}{more}"
 
 
-@contextmanager
-def bare(document: bytes) -> Iterator[int]:
-    """Run the bare handler; give its port."""
-    with tempfile.NamedTemporaryFile() as file, _free_port() as port:
-        file.write(document)
-        file.flush()
-        process = subprocess.Popen([sys.executable, "-m", "bench.bare", file.name, str(port)])
-        try:
-            _await(f"http://127.0.0.1:{port}/fixed")
-            yield port
-        finally:
-            process.terminate()
-            process.wait()
-
-
-@contextmanager
-def _free_port() -> Iterator[int]:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    yield port
-
-
-def _await(url: str) -> None:
-    for _ in range(200):
-        try:
-            requests.get(url, timeout=5)
-            return
-        except requests.ConnectionError:
-            time.sleep(0.05)
-    raise TimeoutError(url)
-
-
 def load(port: int, path: str, concurrency: int) -> dict[str, float]:
     """Make requests from another process, `concurrency` at a time; return what `bench.load` prints."""
-    command = [sys.executable, "-m", "bench.load", "127.0.0.1", str(port), path, str(concurrency), str(SECONDS)]
-    answer: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    return answer
+    return run_tool("bench.load", "127.0.0.1", port, path, concurrency, SECONDS)
 
 
 def one_row(server: Server, engine: str, what: str, query: str) -> None:
@@ -107,7 +76,7 @@ def one_row(server: Server, engine: str, what: str, query: str) -> None:
         table.add_column(heading, justify="right")
     with bare(document) as bare_port:
         for concurrency in CONCURRENCIES:
-            ours = load(urlsplit(server.base).port or 0, path, concurrency)
+            ours = load(port_of(server), path, concurrency)
             floor = load(bare_port, "/fixed", concurrency)
             figures = [ours["per_s"], ours["p50_ms"], ours["p99_ms"], floor["per_s"], floor["p50_ms"], floor["p99_ms"]]
             table.add_row(str(concurrency), *(f"{x:.1f}" for x in figures), f"{ours['per_s'] / floor['per_s']:.3f}")
@@ -132,17 +101,17 @@ async def _job(client: aiohttp.ClientSession, base: str) -> float:
 
 async def _jobs(server: Server, concurrency: int) -> tuple[float, ...]:
     """Run jobs, `concurrency` at a time; return jobs per second, p50, p99 and the processor's time of each in ms."""
-    process, times = psutil.Process(server.process.pid), list[float]()
+    pid, times = server.process.pid, list[float]()
     async with aiohttp.ClientSession() as client:
         await asyncio.gather(*(_job(client, server.base) for _ in range(concurrency)))  # these start processes
-        begun, before = time.perf_counter(), cpu_s(process)
+        begun, before = time.perf_counter(), tree_cpu_s(pid)
 
         async def again() -> None:
             while time.perf_counter() - begun < SECONDS:
                 times.append(await _job(client, server.base))
 
         await asyncio.gather(*(again() for _ in range(concurrency)))
-    per_s, cpu_ms = len(times) / (time.perf_counter() - begun), (cpu_s(process) - before) * 1e3 / len(times)
+    per_s, cpu_ms = len(times) / (time.perf_counter() - begun), (tree_cpu_s(pid) - before) * 1e3 / len(times)
     return per_s, *(float(numpy.percentile(times, part)) * 1e3 for part in (50, 99)), cpu_ms
 
 
@@ -156,12 +125,6 @@ def jobs(server: Server, engine: str) -> None:
         figures = asyncio.run(_jobs(server, concurrency))
         table.add_row(str(concurrency), *(f"{figure:.1f}" for figure in figures))
     console.print(table)
-
-
-def cpu_s(process: psutil.Process) -> float:
-    """Return the processor's time that a server and its children have taken, those that ended too, in seconds."""
-    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
-    return sum(each.user + each.system + each.children_user + each.children_system for each in times)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,7 +242,7 @@ def main() -> None:
     for engine in ENGINES:
         with tempfile.TemporaryDirectory() as folder:
             data = Path(folder)
-            settings = {"PENSTOCK_LOG_LEVEL": "warning", "PENSTOCK_TAP__MAXREC_HARD": str(2 * ROWS)}
+            settings = quiet()
             if engine == "postgresql":
                 settings["PENSTOCK_DATABASE_URL"] = fresh_database()
             with serve(data, **settings) as server:

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +111,7 @@ def _speed(table: Table) -> None:
         with serve(data) as server:
             for clients in CLIENTS:
                 with requests.Session() as session:
-                    rate = _rate(lambda place, s=session: _by_soda(s, server.base, place), places, clients)
+                    rate = _rate(partial(_by_soda, session, server.base), places, clients)
                 table.add_row("SODA {sync}", str(clients), f"{rate:.0f}", f"{rate / floor:.2f}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -391,12 +391,15 @@ class FacilityBook:
             paths += sorted(one for one in self._folder.iterdir() if one.suffix in (".yaml", ".yml", ".json"))
         return tuple((path, *_stamp(path)) for path in paths)
 
-    async def keep_reading(self, every_s: float) -> None:
-        """Read the records again and again; a wrong one is logged and changes nothing."""
+    async def keep_reading(self, every_s: float, changed: Callable[[Sequence[Facility]], Awaitable[None]]) -> None:
+        """Read the records again and again, and say what has changed; a wrong one is logged and changes nothing."""
         while True:
             await asyncio.sleep(every_s)
             try:
+                before = self._table
                 await self.read()
+                if self._table is not before:
+                    await changed(self._table.facilities)
             except (SettingsError, ServiceUnavailable) as error:
                 log.warning("facilities_not_read", reason=str(error))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from penstock.dali.errors import ServiceUnavailable
 from penstock.settings import Settings, SettingsError
@@ -24,14 +25,23 @@ class Options(BaseModel):
         Raises
         ------
         SettingsError
-            One is missing, unknown or malformed; the message names it.
+            Some are missing, unknown or malformed; the message names all of them.
         """
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise SettingsError(f"the option {where} of an executor: {first['msg']}") from error
+            raise SettingsError("; ".join(cls._told(one) for one in error.errors())) from error
+
+    @classmethod
+    def _told(cls, error: ErrorDetails) -> str:
+        name = ".".join(str(part) for part in error["loc"])
+        match error["type"]:
+            case "extra_forbidden":
+                return f"there is no option {name} (options: {', '.join(cls.model_fields)})"
+            case "missing":
+                return f"the option {name} is missing"
+            case _:
+                return f"the option {name}: {error['msg']}"
 
     @classmethod
     def read_in(cls, settings: Settings, given: Mapping[str, Any]) -> Self:

@@ -38,7 +38,6 @@ class Look:
     """A search for a slot, beside what is reserved and what else is to be offered."""
 
     candidate: Candidate
-    wanted: Wanted
     beside: Rows | None = None
 
     def rows(self, taken: Mapping[str, Rows]) -> Rows:

@@ -229,7 +229,7 @@ class Planner:
                 self._hints.note(one.number)
         if len(found) >= enough:
             return found
-        looks = [Look(candidate=one, wanted=one.wanted) for one in later]
+        looks = [Look(candidate=one) for one in later]
         for one, slot in zip(later, await self._searched(looks), strict=True):
             if self._is_soon(ask):
                 late_ms = FOREVER if slot is None else slot.start - one.wanted.earliest
@@ -250,7 +250,8 @@ class Planner:
             one, had = placed.candidate, generous(ask, placed.candidate, placed.slot)
             if had != one.wished:
                 own = (placed.slot.start, placed.slot.start + one.wanted.length, *vector(had))
-                looks.append(Look(candidate=one, wanted=replace(one.wanted, amounts=one.wished), beside=rows_of([own])))
+                whole = replace(one, wanted=replace(one.wanted, amounts=one.wished))
+                looks.append(Look(candidate=whole, beside=rows_of([own])))
         slots = zip(looks, await self._searched(looks), strict=True)
         return [Placed(candidate=look.candidate, slot=slot) for look, slot in slots if slot is not None]
 
@@ -263,7 +264,7 @@ class Planner:
 
     async def _searched(self, looks: Sequence[Look]) -> list[Slot | None]:
         """Return the first slot of each, None where there is none; all who still search look at once."""
-        searches = [search(one.candidate.room, one.wanted) for one in looks]
+        searches = [search(look.candidate.room, look.candidate.wanted) for look in looks]
         found: list[Slot | None] = [None] * len(looks)
         sent: dict[int, Rows | None] = dict.fromkeys(range(len(looks)))
         while sent:

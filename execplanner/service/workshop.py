@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,12 +17,12 @@ from execplanner.core.request import Ask
 from execplanner.ports import Estimate, Executor, ExecutorOpener, Work
 from penstock.auth.principal import Principal
 from penstock.dali.errors import ServiceUnavailable
-from penstock.plugins import Group, PluginError, Registry
+from penstock.plugins import Group, Registry
 from penstock.service import Resources
-from penstock.settings import SettingsError
 
 _KEPT = timedelta(seconds=15)
 _MOST_KEPT = 2000
+_MOST_NAMED = 5
 _PATIENCE_S = 5.0
 _NOBODY = "00000000-0000-7000-8000-000000000000"
 log = structlog.get_logger(__name__)
@@ -65,8 +65,40 @@ class Workshop:
         self._resources = resources
         self._find = find
         self._open: dict[str, Executor] = {}
+        self._closed: set[str] = set()
         self._lock = asyncio.Lock()
         self._estimates: dict[tuple[object, ...], _Kept] = {}
+
+    async def check(self, facilities: Sequence[Facility]) -> None:
+        """Open the executors of facilities, and log which facilities cannot run sessions, why, and what to do.
+
+        Such a facility makes no offers, and is tried again with each request; the others are not touched by it.
+        """
+        users: dict[str, tuple[str, ExecutorChoice, list[str]]] = {}
+        for facility in facilities:
+            for name, choice in facility.executors.items():
+                users.setdefault(_key(choice), (name, choice, []))[2].append(facility.id)
+        for name, choice, names in users.values():
+            if (wrong := await self._wrong(choice)) is not None:
+                log.error(
+                    "facilities_cannot_run",
+                    facilities=names[:_MOST_NAMED],
+                    more=max(0, len(names) - _MOST_NAMED),
+                    executor=name,
+                    plugin=choice.plugin,
+                    reason=wrong,
+                    advice="correct the record, which is read again; until then no session is offered there",
+                )
+
+    async def _wrong(self, choice: ExecutorChoice) -> str | None:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self.executor(choice)
+        except ServiceUnavailable as error:
+            return str(error.__cause__) or type(error.__cause__).__name__
+        except TimeoutError:
+            return "it does not open in time"
+        return None
 
     async def executor(self, choice: ExecutorChoice) -> Executor:
         """Return an executor.
@@ -81,15 +113,17 @@ class Workshop:
             if key not in self._open:
                 try:
                     self._open[key] = await self._find(choice.plugin)(choice.options, self._resources)
-                except (PluginError, SettingsError, OSError) as error:
+                except Exception as error:  # whatever a plugin raises, other facilities go on
+                    self._closed.add(key)
                     log.warning("executor_not_opened", plugin=choice.plugin, reason=str(error))
                     raise ServiceUnavailable(f"The executor {choice.plugin!r} cannot be used.") from error
+                self._closed.discard(key)
         return self._open[key]
 
     def known(self, facility: Facility, ask: Ask, earliest: datetime) -> Estimate | None:
         """Return when a facility would start a session, None if it must be asked; what it told is kept for seconds."""
         choice = facility.executor_for(ask.kind)
-        if choice is None or not choice.estimates:
+        if choice is None or not (choice.estimates or self._is_closed(choice)):
             return Estimate(start=earliest)
         kept = self._estimates.get(_question(choice, facility, ask))
         if kept is None or self._resources.clock() - kept.time >= _KEPT or kept.earliest > earliest:
@@ -109,6 +143,8 @@ class Workshop:
             return known or Estimate(start=earliest)
         now = self._resources.clock()
         executor = await self.executor(choice)
+        if not choice.estimates:
+            return Estimate(start=earliest)
         work = _work_of(ask, caller, self._resources.settings.data_dir)
         try:
             async with asyncio.timeout(_PATIENCE_S):
@@ -119,6 +155,9 @@ class Workshop:
             self._estimates.clear()
         self._estimates[_question(choice, facility, ask)] = _Kept(time=now, earliest=earliest, estimate=found)
         return found
+
+    def _is_closed(self, choice: ExecutorChoice) -> bool:
+        return bool(self._closed) and _key(choice) in self._closed
 
     async def tidy(self, choice: ExecutorChoice, handle: str) -> None:
         """Stop a work and remove what is left of it.

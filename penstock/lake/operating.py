@@ -39,7 +39,8 @@ def add(path: Path, place: Site, *, collection: str | None, verify: bool, data: 
     )
     if as_json:
         skipped = [{"path": as_text(str(item.path)), "reason": item.reason} for item in report.skipped]
-        print_json(asdict(report) | {"skipped": skipped})
+        doubts = [{"path": as_text(str(path)), "doubt": doubt} for path, doubt in report.doubts]
+        print_json(asdict(report) | {"skipped": skipped, "doubts": doubts})
     else:
         _print_report(report, time.monotonic() - began)
     if not (report.added or report.updated or report.unchanged or report.skipped):
@@ -76,6 +77,8 @@ async def _run(scan: Scan) -> Report:
 def _print_report(report: Report, seconds: float) -> None:
     for item in report.skipped:
         tell(f"skipped {as_text(str(item.path))}: {item.reason}")
+    for path, doubt in report.doubts:
+        tell(f"{as_text(str(path))}: {doubt}")
     counts = {name: getattr(report, name) for name in ("added", "updated", "unchanged", "vanished")}
     counts["skipped"] = len(report.skipped)
     shown = ", ".join(f"{count} {name}" for name, count in counts.items())

@@ -22,7 +22,8 @@ def read_file(candidate: Candidate) -> Found | Skipped:
         return Skipped(path=candidate.path, reason=f"it cannot be read: {error.strerror or error}")
     from penstock.lake.fits.describe import describe  # here, since astropy takes most of a second to load
 
-    return Found(candidate=candidate, content=content, observation=describe(units))
+    observation, doubts = describe(units)
+    return Found(candidate=candidate, content=content, observation=observation, doubts=doubts)
 
 
 def _digest(candidate: Candidate) -> tuple[Content, tuple[Unit, ...]]:

@@ -68,11 +68,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A file that was read."""
+    """A file that was read; `doubts` are what its headers say of its place and cannot be, for people."""
 
     candidate: Candidate
     content: Content
     observation: Observation
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

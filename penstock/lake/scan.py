@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 
 from penstock.lake.judge import Copy, Known, Verdict
 from penstock.lake.names import as_path, as_text
@@ -24,13 +25,14 @@ Progress = Callable[[int, int], None]  # files done, files in all
 
 @dataclass(slots=True)
 class Report:
-    """What a scan did."""
+    """What a scan did; `doubts` are paths and what is said there of a place that is none."""
 
     added: int = 0
     updated: int = 0
     unchanged: int = 0
     vanished: int = 0
     skipped: list[Skipped] = field(default_factory=list)
+    doubts: list[tuple[Path, str]] = field(default_factory=list)
 
     def count(self, verdict: Verdict) -> None:
         """Count a file that is in the catalogue now."""
@@ -110,6 +112,7 @@ class Scan:
         for file, outcome in zip(found, outcomes, strict=True):
             if outcome.reason is None:
                 self.report.count(outcome.verdict)
+                self.report.doubts += [(file.candidate.path, doubt) for doubt in file.doubts]
             else:
                 self.report.skipped.append(Skipped(path=file.candidate.path, reason=outcome.reason))
 

@@ -24,6 +24,7 @@ def add_command(  # noqa: PLR0913  # the options of the command
     description: Annotated[str | None, typer.Option(help="What a row of the table is")] = None,
     index: Annotated[list[str] | None, typer.Option(help="Column to index, may be repeated")] = None,
     hdu: Annotated[str | None, typer.Option(help="Extension of a FITS file, by name or number")] = None,
+    without: Annotated[list[str] | None, typer.Option(help="Column to leave out, may be repeated")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of the table of that name")] = False,
     data: _Data = None,
     as_json: _Json = False,
@@ -42,6 +43,7 @@ def add_command(  # noqa: PLR0913  # the options of the command
         description=description,
         indexes=tuple(index or ()),
         hdu=hdu,
+        without=tuple(without or ()),
         replace=replace,
     )
     operating.add(order, data, as_json=as_json)

@@ -37,6 +37,8 @@ class Order:
         Columns that shall have an index, besides those whose UCD says that they are looked for.
     hdu
         The extension of a FITS file.
+    without
+        Columns to leave out.
     replace
         Whether a table of that name may be replaced.
     """
@@ -47,6 +49,7 @@ class Order:
     description: str | None = None
     indexes: tuple[str, ...] = ()
     hdu: str | None = None
+    without: tuple[str, ...] = ()
     replace: bool = False
 
 
@@ -87,7 +90,7 @@ class Adding:
         source, _, fragment = order.source.partition("#")
         if not source.startswith(_DATABASES):
             path = Path(source)
-            reading = await asyncio.to_thread(self._opened, path, order.hdu)
+            reading = await asyncio.to_thread(self._opened, path, order)
             return await self._load(order, reading, name=path.name.partition(".")[0], origin=path.name)
         url = async_url(source)
         schema, dot, name = fragment.rpartition(".")
@@ -95,17 +98,17 @@ class Adding:
             raise UsageError("name the table after the URL: postgresql://host/database#schema.table")
         shown = f"{url.render_as_string(hide_password=True)}#{fragment}"
         if url.get_backend_name() == "sqlite":
-            reading = await asyncio.to_thread(open_sqlite, Path(url.database or ""), fragment)
+            reading = await asyncio.to_thread(open_sqlite, Path(url.database or ""), fragment, order.without)
             return await self._load(order, reading, name=name, origin=shown)
-        table = await look(url, schema if dot else "public", name)
+        table = await look(url, schema if dot else "public", name, order.without)
         if self._is_ours(url.host, url.port, url.database):
             return await self._publish_in_place(order, table)
         return await self._load(order, await open_postgres(url, table), name=name, origin=shown)
 
     @staticmethod
-    def _opened(path: Path, hdu: str | None) -> Reading:
+    def _opened(path: Path, order: Order) -> Reading:
         try:
-            return open_file(path, hdu=hdu)
+            return open_file(path, hdu=order.hdu, without=order.without)
         except OSError as error:
             raise UsageError(f"{path} cannot be opened: {error.strerror}.") from error
 

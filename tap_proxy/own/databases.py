@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -24,7 +24,7 @@ from penstock.direct import libpq_url
 from penstock.votable.datatypes import fields_schema
 from penstock.votable.model import Datatype, Field
 from tap_proxy.adql.dialect import quoted
-from tap_proxy.own.reading import BATCH_ROWS, Reading
+from tap_proxy.own.reading import BATCH_ROWS, Reading, Unfit, fitting, kept
 
 _COLUMNS = """
 SELECT a.attname AS name, format_type(a.atttypid, NULL) AS type, col_description(c.oid, a.attnum) AS comment,
@@ -58,13 +58,13 @@ class PostgresTable:
     rows: int
 
 
-async def look(url: URL, schema: str, name: str) -> PostgresTable:
-    """Return what PostgreSQL says of a table.
+async def look(url: URL, schema: str, name: str, without: Collection[str] = ()) -> PostgresTable:
+    """Return what PostgreSQL says of a table, but for the columns to leave out.
 
     Raises
     ------
     UsageError
-        There is no such table, or a column has a type that VOTable has no type for.
+        There is no such table or column, or columns have types that VOTable has no type for.
     ServiceUnavailable
         The database does not answer.
     """
@@ -79,25 +79,26 @@ async def look(url: URL, schema: str, name: str) -> PostgresTable:
         raise UsageError(f"{schema}.{name} cannot be read: {error}.") from error
     finally:
         await connection.close()
-    fields = tuple(_field(row["name"], row["type"], row["comment"]) for row in found)
+    columns = [found[place] for place in kept([row["name"] for row in found], without)]
+    fields = fitting(_field(row["name"], row["type"], row["comment"]) for row in columns)
     return PostgresTable(
         schema=schema,
         name=name,
         fields=fields,
         description=found[0]["description"],
-        indexes=tuple(row["name"] for row in found if row["indexed"]),
+        indexes=tuple(row["name"] for row in columns if row["indexed"]),
         rows=rows,
     )
 
 
-def _field(name: str, kind: str, comment: str | None) -> Field:
+def _field(name: str, kind: str, comment: str | None) -> Field | Unfit:
     if _TIMES.fullmatch(kind):
         return Field(name=name, datatype="char", arraysize="*", xtype="timestamp", description=comment)
     if kind in ("text", "character varying", "character", "uuid", "name", '"char"'):
         return Field(name=name, datatype="unicodeChar", arraysize="*", description=comment)
     datatype = _POSTGRES.get(kind)
     if datatype is None:
-        raise UsageError(f"the column {name!r} is {kind}, which cannot be published; make a view without it.")
+        return Unfit(name=name, kind=kind)
     return Field(name=name, datatype=datatype, description=comment)
 
 
@@ -112,7 +113,13 @@ async def open_postgres(url: URL, table: PostgresTable) -> Reading:
     connection = await _connected(url)
     file = NamedTemporaryFile(suffix=".csv")  # noqa: SIM115  # closed by who reads it
     try:
-        await connection.copy_from_table(table.name, schema_name=table.schema, output=Path(file.name), format="csv")
+        await connection.copy_from_table(
+            table.name,
+            schema_name=table.schema,
+            columns=[field.name for field in table.fields],
+            output=Path(file.name),
+            format="csv",
+        )
     except _OUTAGES as error:
         file.close()
         raise ServiceUnavailable(f"the database broke off: {error}") from error
@@ -160,23 +167,23 @@ async def _connected(url: URL) -> asyncpg.Connection:
         raise ServiceUnavailable(f"the database {url.render_as_string(hide_password=True)}: {error}") from error
 
 
-def open_sqlite(path: Path, name: str) -> Reading:
-    """Open a table of an SQLite file.
+def open_sqlite(path: Path, name: str, without: Collection[str] = ()) -> Reading:
+    """Open a table of an SQLite file, but for the columns to leave out.
 
     Raises
     ------
     UsageError
-        There is no such table.
+        There is no such table or column.
     """
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
     try:
-        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({quoted(name)})")]
-        if not columns:
+        names = [row[1] for row in connection.execute(f"PRAGMA table_info({quoted(name)})")]
+        if not names:
             raise UsageError(f"there is no table {name!r} in {path.name}.")
-        table = quoted(name)
+        columns, table = [names[place] for place in kept(names, without)], quoted(name)
         rows = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608  # quoted
         fields = tuple(_sqlite_field(connection, table, column) for column in columns)
-        cursor = connection.execute(f"SELECT * FROM {table}")  # noqa: S608  # quoted
+        cursor = connection.execute(f"SELECT {', '.join(map(quoted, columns))} FROM {table}")  # noqa: S608  # quoted
     except sqlite3.Error as error:
         connection.close()
         raise UsageError(f"{path.name} cannot be read: {error}.") from error

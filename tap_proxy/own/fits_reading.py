@@ -1,10 +1,14 @@
-"""The tables of FITS files, by astropy, some rows at a time from a memory map."""
+"""The tables of FITS files, by astropy, some rows at a time from a memory map.
+
+VOTable has no null inside an array, but NaN. So arrays of integers whose column declares a null (TNULL) become arrays
+of real numbers that hold each of them exactly; there are none for 64 bits, of which an array with a null is null.
+"""
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +20,7 @@ from astropy.utils.exceptions import AstropyWarning
 from penstock.dali.errors import UsageError
 from penstock.votable.datatypes import PRIMITIVES, arrow_type
 from penstock.votable.model import Datatype, Field
-from tap_proxy.own.reading import BATCH_ROWS, Reading
+from tap_proxy.own.reading import BATCH_ROWS, Reading, Unfit, fitting, kept
 
 _FORMAT = re.compile(r"\s*(?P<repeat>\d*)(?P<code>[LXBIJKAEDCMPQ])(?P<rest>.*)", re.DOTALL)
 _CODES: dict[str, Datatype] = {
@@ -31,16 +35,18 @@ _CODES: dict[str, Datatype] = {
     "M": "doubleComplex",
     "X": "boolean",
 }
+_REAL: dict[Datatype, Datatype] = {"unsignedByte": "float", "short": "float", "int": "double"}
 _UNSIGNED_LONG = 1 << 63  # TZERO of unsigned 64-bit integers (FITS 4.0 s7.3.2); identifiers, most often, which fit
 
 
-def open_fits(path: Path, hdu: str | None) -> Reading:
+def open_fits(path: Path, hdu: str | None, without: Collection[str]) -> Reading:
     """Open a table of a FITS file (see `tap_proxy.own.reading.open_file`)."""
     warnings.simplefilter("ignore", AstropyWarning)
     try:
         units = fits.open(path, memmap=True, lazy_load_hdus=True)
         unit = _unit(path, units, hdu)
-        fields = tuple(_field(unit, number) for number in range(len(unit.columns)))
+        columns = kept(unit.columns.names, without)
+        fields = fitting(_field(unit, number) for number in columns)
         rows = len(unit.data)
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
         raise UsageError(f"{path.name} cannot be read as FITS: {error}.") from error
@@ -53,7 +59,8 @@ def open_fits(path: Path, hdu: str | None) -> Reading:
             # Opened anew for each batch: what was read of a mapped file stays in memory until it is closed.
             try:
                 with fits.open(path, memmap=True, lazy_load_hdus=True) as units:
-                    batch = _batch(path, _unit(path, units, hdu).data[start : start + BATCH_ROWS], fields)
+                    data = _unit(path, units, hdu).data[start : start + BATCH_ROWS]
+                    batch = _batch(path, data, dict(zip(columns, fields, strict=True)))
             except OSError as error:
                 raise UsageError(f"{path.name} cannot be read any more: {error}.") from error
             seen[0] = min(start + BATCH_ROWS, rows)
@@ -74,28 +81,37 @@ def _unit(path: Path, units: fits.HDUList, wanted: str | None) -> fits.BinTableH
     raise UsageError(f"{path.name} is FITS without a table.")
 
 
-def _field(unit: Any, number: int) -> Field:
+def _field(unit: Any, number: int) -> Field | Unfit:
     column, header = unit.columns[number], unit.header
-    datatype, arraysize = _type(unit, column, number)
+    found = _type(unit, column, number)
+    if found is None:
+        return Unfit(name=column.name, kind=str(column.format))
+    datatype, arraysize = found
     told = {"ucd": f"TUCD{number + 1}", "description": f"TCOMM{number + 1}", "utype": f"TUTYP{number + 1}"}
     known = {name: str(header[key]).strip() for name, key in told.items() if header.get(key)}
     return Field(name=column.name, datatype=datatype, arraysize=arraysize, unit=column.unit or None, **known)
 
 
-def _type(unit: Any, column: Any, number: int) -> tuple[Datatype, str | None]:
+def _type(unit: Any, column: Any, number: int) -> tuple[Datatype, str | None] | None:
+    """Return the datatype and arraysize of a column, None if VOTable has none: arrays of no element (``0J``)."""
     if isinstance(unit, fits.TableHDU):
         kind = unit.data.field(number).dtype
         return ("unicodeChar", "*") if kind.kind in "SU" else (("long", None) if kind.kind == "i" else ("double", None))
     match = _FORMAT.fullmatch(str(column.format))
     if match is None:
-        raise UsageError(f"the column {column.name!r} has the format {column.format!r}, which FITS does not have.")
-    code, repeat = match["code"], int(match["repeat"] or 1)
+        return None
+    code, repeat, variable = match["code"], int(match["repeat"] or 1), match["code"] in "PQ"
+    if variable:
+        code = match["rest"][:1]
     if code == "A":
         return "unicodeChar", "*"
-    if code in "PQ":
-        return _CODES.get(match["rest"][:1], "double"), "*"
+    if repeat == 0 or code not in _CODES:
+        return None
+    single = repeat == 1 and not variable and code != "X"
     datatype = _scaled(column, _CODES[code])
-    return datatype, None if repeat == 1 and code != "X" else str(repeat)
+    if not single and column.null not in (None, "") and datatype != "double":
+        datatype = _REAL.get(_CODES[code], datatype)
+    return datatype, None if single else "*" if variable else str(repeat)
 
 
 def _scaled(column: Any, stored: Datatype) -> Datatype:
@@ -103,7 +119,7 @@ def _scaled(column: Any, stored: Datatype) -> Datatype:
     scale, zero = column.bscale, column.bzero
     if scale in (None, "", 1) and zero in (None, "", 0):
         return stored
-    if scale not in (None, "", 1):
+    if scale not in (None, "", 1) or zero % 1:
         return "double"
     if stored == "long":
         return "long" if zero == _UNSIGNED_LONG else "double"
@@ -111,38 +127,70 @@ def _scaled(column: Any, stored: Datatype) -> Datatype:
     return wider.get(stored, stored)
 
 
-def _batch(path: Path, rows: Any, fields: tuple[Field, ...]) -> pa.RecordBatch:
+def _batch(path: Path, rows: Any, fields: Mapping[int, Field]) -> pa.RecordBatch:
+    """Return rows; `fields` are by the places of their columns."""
     arrays = []
-    for number, field in enumerate(fields):
+    for number, field in fields.items():
         try:
-            arrays.append(_array(rows.field(number), field, _nulls(rows, number)))
+            values = rows.field(number)
+            arrays.append(_array(values, field, _nulls(rows, number, values)))
         except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
             raise UsageError(f"{path.name}: the column {field.name!r} cannot be read: {error}.") from error
-    return pa.RecordBatch.from_arrays(arrays, names=[field.name for field in fields])
+    return pa.RecordBatch.from_arrays(arrays, names=[field.name for field in fields.values()])
 
 
-def _nulls(rows: Any, number: int) -> Any:
-    """Return where a column is null, or None: TNULL is among the stored numbers, before scaling (FITS 4.0 s7.3.2)."""
-    stored, null = np.recarray.field(rows, number), rows.columns[number].null
-    return (stored == null).ravel() if null not in (None, "") and stored.dtype.kind in "iu" else None
+def _nulls(rows: Any, number: int, values: Any) -> Any:
+    """Return row by row where a column is null; None if it declares no null.
+
+    TNULL is among the stored numbers, before scaling (FITS 4.0 s7.3.2), or the text that is stored (FITS 4.0 s7.2.2).
+    """
+    column, stored = rows.columns[number], np.recarray.field(rows, number)
+    if column.null in (None, ""):
+        return None
+    if _varies(values):
+        null = column.null * (column.bscale or 1) + (column.bzero or 0)  # as its values, which are scaled already
+        return [np.asarray(one) == null for one in values]
+    if stored.dtype.kind == "S":
+        return np.char.strip(stored) == str(column.null).strip().encode()
+    return stored == column.null
 
 
 def _array(values: Any, field: Field, nulls: Any) -> pa.Array[Any]:
     if field.datatype == "unicodeChar":
-        return pa.array([_text(one) or None for one in values], pa.string())
+        texts = map(_joined if _varies(values) else _text, values)
+        return pa.array([text or None for text in texts], pa.string(), mask=nulls)
     kind: Any = arrow_type(field)
     if field.arraysize is not None or PRIMITIVES[field.datatype].parts > 1:
-        many: pa.Array[Any] = pa.array([_numbers(one, kind.value_type) for one in values], kind)
-        return many
+        return _lists(values, kind, nulls)
     native = np.ascontiguousarray(values).ravel().astype(values.dtype.newbyteorder("="), copy=False)
-    array: pa.Array[Any] = pa.array(native, mask=nulls).cast(kind)
+    array: pa.Array[Any] = pa.array(native, mask=None if nulls is None else np.ravel(nulls)).cast(kind)
     return array
+
+
+def _lists(values: Any, kind: Any, nulls: Any) -> pa.Array[Any]:
+    lists = [_numbers(one, kind.value_type) for one in values]
+    if nulls is not None:
+        lists = [
+            [None if null else value for value, null in zip(one, np.ravel(where), strict=True)]
+            for one, where in zip(lists, nulls, strict=True)
+        ]
+    array: pa.Array[Any] = pa.array(lists, kind)
+    return array
+
+
+def _varies(values: Any) -> bool:
+    """Tell whether a column has arrays of variable length (FITS 4.0 s7.3.5), each an array of its own."""
+    return bool(values.dtype == object)
 
 
 def _text(value: Any) -> str:
     """Return a text; of an array of texts, one after the other with a blank between."""
     texts = value.ravel().tolist() if isinstance(value, np.ndarray) else [value]
     return " ".join(str(text).rstrip(" \0") for text in texts)
+
+
+def _joined(letters: Any) -> str:
+    return "".join(np.asarray(letters).ravel().tolist()).rstrip(" \0")
 
 
 def _numbers(value: Any, kind: pa.DataType) -> list[Any]:

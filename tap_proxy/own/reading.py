@@ -5,9 +5,10 @@ Units, UCDs and descriptions come along where the format has a place for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import IO, Any
 
 import pyarrow as pa
@@ -41,7 +42,46 @@ class Reading:
     description: str | None = None
 
 
-def open_file(path: Path, *, hdu: str | None = None) -> Reading:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfit:
+    """A column that VOTable has no type for; `kind` is what its source calls the type."""
+
+    name: str
+    kind: str
+
+
+def kept(names: Sequence[str], without: Collection[str]) -> list[int]:
+    """Return the places of the columns that are not left out.
+
+    Raises
+    ------
+    UsageError
+        A column that shall be left out is not there.
+    """
+    unknown = sorted(set(without).difference(names))
+    if unknown:
+        raise UsageError(f"there is no column {unknown[0]!r} to leave out; columns: {', '.join(names[:20])}.")
+    return [number for number, name in enumerate(names) if name not in without]
+
+
+def fitting(columns: Iterable[Field | Unfit]) -> tuple[Field, ...]:
+    """Return the columns, all of which can be published.
+
+    Raises
+    ------
+    UsageError
+        Some cannot; the message names them all, and how to do without them.
+    """
+    known = tuple(columns)
+    unfit = [column for column in known if isinstance(column, Unfit)]
+    if unfit:
+        held = ", ".join(f"{column.name!r} ({column.kind})" for column in unfit)
+        options = " ".join(f"--without {quote(column.name)}" for column in unfit)
+        raise UsageError(f"VOTable has no type for what these columns hold: {held}. Leave them out with {options}.")
+    return tuple(column for column in known if not isinstance(column, Unfit))
+
+
+def open_file(path: Path, *, hdu: str | None = None, without: Collection[str] = ()) -> Reading:
     """Open the table in a file, whose format is told by how it begins, else by its name.
 
     Parameters
@@ -50,11 +90,13 @@ def open_file(path: Path, *, hdu: str | None = None) -> Reading:
         The file.
     hdu
         Name or number of the extension, if the first table of a FITS file is not the one that is wanted.
+    without
+        Names of columns to leave out.
 
     Raises
     ------
     UsageError
-        It holds no table that can be read.
+        It holds no table that can be read, or columns that cannot be published.
     OSError
         It cannot be opened.
     """
@@ -63,17 +105,17 @@ def open_file(path: Path, *, hdu: str | None = None) -> Reading:
     if head.startswith(b"SIMPLE  "):
         from tap_proxy.own.fits_reading import open_fits  # astropy takes a while to import
 
-        return open_fits(path, hdu)
+        return open_fits(path, hdu, without)
     if head.startswith(_COMPRESSED):
         raise UsageError(f"{path.name} is compressed; uncompress it first, with gunzip for example.")
     try:
         if head.startswith(b"PAR1"):
-            return _open_parquet(path)
+            return _open_parquet(path, without)
         if head.startswith(b"ARROW1"):
-            return _open_arrow(path)
+            return _open_arrow(path, without)
         if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
-            return _open_votable(path)
-        return _open_csv(path)
+            return _chosen(_open_votable(path), without)
+        return _chosen(_open_csv(path), without)
     except UnicodeDecodeError as error:
         raise _not_utf8(path) from error
     except pa.ArrowException as error:
@@ -86,6 +128,15 @@ def _not_utf8(path: Path) -> UsageError:
 
 def _wrong(path: Path, error: Exception) -> UsageError:
     return UsageError(f"{path.name} cannot be read: {error}.")
+
+
+def _chosen(reading: Reading, without: Collection[str]) -> Reading:
+    places = kept([field.name for field in reading.fields], without)
+    return replace(
+        reading,
+        fields=tuple(reading.fields[place] for place in places),
+        batches=(batch.select(places) for batch in reading.batches),
+    )
 
 
 def _open_votable(path: Path) -> Reading:
@@ -105,21 +156,25 @@ def _closing(batches: Iterator[pa.RecordBatch], file: IO[bytes]) -> Iterator[pa.
         yield from batches
 
 
-def _open_parquet(path: Path) -> Reading:
+def _open_parquet(path: Path, without: Collection[str]) -> Reading:
     file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_PARQUET_BUFFER_BYTES)  # else all that was read is kept
-    return _of_arrow(path, file.schema_arrow, file.iter_batches(batch_size=BATCH_ROWS), file.metadata.num_rows)
+    known = file.schema_arrow
+    columns = [known.field(place) for place in kept(known.names, without)]
+    batches = file.iter_batches(batch_size=BATCH_ROWS, columns=[column.name for column in columns])
+    return _of_arrow(path, columns, batches, file.metadata.num_rows)
 
 
-def _open_arrow(path: Path) -> Reading:
+def _open_arrow(path: Path, without: Collection[str]) -> Reading:
     file = pa.ipc.open_file(pa.memory_map(str(path)))
-    batches = (file.get_batch(number) for number in range(file.num_record_batches))
+    places = kept(file.schema.names, without)
+    batches = (file.get_batch(number).select(places) for number in range(file.num_record_batches))
     rows = sum(file.get_batch(number).num_rows for number in range(file.num_record_batches))
-    return _of_arrow(path, file.schema, batches, rows)
+    return _of_arrow(path, [file.schema.field(place) for place in places], batches, rows)
 
 
-def _of_arrow(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch], rows: int) -> Reading:
+def _of_arrow(path: Path, columns: Iterable[pa.Field[Any]], batches: Iterator[pa.RecordBatch], rows: int) -> Reading:
     """Read columns of Arrow; what our own writers keep of VOTable in the metadata of fields is found there."""
-    fields = tuple(_field(path, one) for one in schema)
+    fields = fitting(map(_field, columns))
     seen = [0]
 
     def counted() -> Iterator[pa.RecordBatch]:
@@ -147,7 +202,7 @@ _DATATYPES: tuple[tuple[Callable[[pa.DataType], bool], Datatype], ...] = (
 )
 
 
-def _field(path: Path, found: pa.Field[Any]) -> Field:
+def _field(found: pa.Field[Any]) -> Field | Unfit:
     told = {key.decode(): value.decode(errors="replace") for key, value in (found.metadata or {}).items()}
     known = {name: told[name] for name in ("xtype", "unit", "ucd", "utype", "description") if told.get(name)}
     kind = found.type
@@ -163,7 +218,7 @@ def _field(path: Path, found: pa.Field[Any]) -> Field:
     of = kind.value_type if many else kind
     datatype = next((name for fits, name in _DATATYPES if fits(of)), None)
     if datatype is None:
-        raise UsageError(f"{path.name}: the column {found.name!r} holds {kind}, which VOTable has no type for.")
+        return Unfit(name=found.name, kind=str(kind))
     return Field(name=found.name, datatype=datatype, arraysize="*" if many else None, **known)
 
 
@@ -194,7 +249,7 @@ def _open_csv(path: Path) -> Reading:
     size = max(path.stat().st_size, 1)
     file = path.open("rb")
     reader = _csv_reader(file, convert)
-    fields = tuple(_field(path, one) for one in reader.schema)
+    fields = fitting(map(_field, reader.schema))
 
     def batches() -> Iterator[pa.RecordBatch]:
         with file:

@@ -1,15 +1,17 @@
-"""The options in docs/executors.md are those that the executors take."""
+"""The options of executors in the documents are those that the executors take."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 import yaml
 
+from execplanner.facilities import RecordReader
 from penstock.plugins import Group, Registry
 from penstock.service import Resources
 from penstock.settings import load_settings
@@ -28,6 +30,18 @@ def options() -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize(("name", "given"), options().items())
 def test_the_documented_options_open_the_executor(name: str, given: dict[str, Any]) -> None:
+    require_opened(name, given)
+
+
+def test_the_documented_record_of_a_facility_is_read_and_its_executors_open() -> None:
+    text = (ROOT / "docs/execution-planner.md").read_text()
+    facility = RecordReader().read(next(one for one in BLOCK.findall(text) if "executors:" in one).encode(), "the page")
+    assert facility.executors
+    for choice in facility.executors.values():
+        require_opened(choice.plugin, choice.options)
+
+
+def require_opened(name: str, options: Mapping[str, Any]) -> None:
     opener = cast(Any, Registry(Group.FACILITIES, object).get(name))
     shared = cast(Resources, SimpleNamespace(settings=load_settings({})))  # all that executors of ours use of it
-    assert asyncio.run(opener(given, shared)) is not None
+    assert asyncio.run(opener(options, shared)) is not None

@@ -231,10 +231,14 @@ async def serving(
     lake: DataLake | None = None,
     executor: MemoryExecutor | None = None,
     job_types: Mapping[str, JobType] | None = None,
+    plugins: Mapping[str, ExecutorOpener] | None = None,
     wrap: Callable[[web.Application], web.Application] | None = None,
     **own: Any,
 ) -> AsyncIterator[Site]:
-    """Run a planner while the block lasts; `own` are values of its settings."""
+    """Run a planner while the block lasts; `own` are values of its settings.
+
+    Works are run by `executor`, but for facilities whose executor is one of `plugins`.
+    """
     clock, running = Clock(), executor or MemoryExecutor()
     if records:
         own.setdefault("facility_dir", write_records(folder, records))
@@ -245,8 +249,8 @@ async def serving(
         async def memory(_options: Mapping[str, Any], _resources: Resources) -> Executor:
             return running
 
-        def find(_name: str) -> ExecutorOpener:
-            return memory
+        def find(name: str) -> ExecutorOpener:
+            return (plugins or {}).get(name, memory)
 
         async def run(context: JobContext) -> None:
             await run_with(context, find)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -43,18 +43,20 @@ _MAX_IMAGES = 200  # of a mosaic, whose hull the footprint is
 _ARCSEC = 3600.0
 
 
-def describe(units: tuple[Unit, ...]) -> Observation:
-    """Return what the headers of a file tell."""
+def describe(units: tuple[Unit, ...]) -> tuple[Observation, tuple[str, ...]]:
+    """Return what the headers of a file tell, and what they say of its place that cannot be."""
+    doubts: list[str] = []
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         headers = read_cards(units)
         main = kind.main_header(headers)
         related = (cards for cards in headers if cards.index == 0 or _key(cards) == _key(main))
-        columns = _columns(headers, [main, *(cards for cards in related if cards is not main)])
-    return Observation(**{name: _storable(value) for name, value in columns.items()})
+        columns = _columns(headers, [main, *(cards for cards in related if cards is not main)], doubts)
+    observation = Observation(**{name: _storable(value) for name, value in columns.items()})
+    return observation, tuple(f"no place on the sky: {doubt}" for doubt in dict.fromkeys(doubts))
 
 
-def _columns(headers: Sequence[Cards], ordered: Sequence[Cards]) -> dict[str, Any]:
+def _columns(headers: Sequence[Cards], ordered: Sequence[Cards], doubts: list[str]) -> dict[str, Any]:
     main = ordered[0]
     wcs = None if main.is_table or main.is_groups else _attempt(sky.read_wcs, main)
     pol_states, pol_xel = _attempt(kind.polarisation, main) or (None, None)
@@ -64,7 +66,7 @@ def _columns(headers: Sequence[Cards], ordered: Sequence[Cards]) -> dict[str, An
         "dataproduct_type": product,
         "calib_level": kind.calibration_level(ordered),
         **_words(ordered),
-        **_space(headers, ordered, wcs),
+        **_space(headers, ordered, wcs, doubts),
         **asdict(_attempt(when.times, ordered) or when.Times()),
         **asdict(spectrum.spectral(ordered, wcs)),
         "t_xel": _samples(main, product),
@@ -114,19 +116,30 @@ def _words(headers: Sequence[Cards]) -> dict[str, str | None]:
     }
 
 
-def _space(headers: Sequence[Cards], ordered: Sequence[Cards], wcs: WCS | None) -> dict[str, Any]:
+def _space(headers: Sequence[Cards], ordered: Sequence[Cards], wcs: WCS | None, doubts: list[str]) -> dict[str, Any]:
     main = ordered[0]
-    images = []
+    patches = []
     for cards in kind.companions(headers, main)[:_MAX_IMAGES]:
         read = wcs if cards is main else _attempt(sky.read_wcs, cards)
-        if read is not None:
-            images.append((cards, read))
-    found = _attempt(sky.footprint, images)
+        patch = _patch(cards, read, doubts) if read is not None else None
+        if patch is not None:
+            patches.append(patch)
+    found = _attempt(sky.footprint, patches)
     resolution = next((value for cards in ordered if (value := _resolution(cards))), None)
     if found is not None:
         return {**asdict(found), "s_resolution": resolution}
-    ra, dec = next((place for cards in ordered if (place := _attempt(_pointing, cards))), (None, None))
+    ra, dec = next((place for cards in ordered if (place := _pointing(cards, doubts))), (None, None))
     return {"s_ra": ra, "s_dec": dec, "s_resolution": resolution}
+
+
+def _patch(cards: Cards, wcs: WCS, doubts: list[str]) -> sky.Patch | None:
+    try:
+        return sky.patch(cards, wcs)
+    except sky.OffSky as error:
+        doubts.append(str(error))
+    except STRANGE:
+        pass
+    return None
 
 
 def _resolution(cards: Cards) -> float | None:
@@ -138,29 +151,45 @@ def _resolution(cards: Cards) -> float | None:
     return seeing if seeing and 0 < seeing < _ARCSEC else None
 
 
-def _pointing(cards: Cards) -> tuple[float, float] | None:
+def _pointing(cards: Cards, doubts: list[str]) -> tuple[float, float] | None:
     """Return where the telescope pointed, as ICRS right ascension and declination, in degrees."""
+    for keys, ra, dec in _pointings(cards):
+        try:
+            if sky.is_place(ra, dec):
+                return _icrs(cards, ra, dec)
+            doubts.append(f"{keys} say longitude {ra:g}°, latitude {dec:g}°")
+        except sky.OffSky as error:
+            doubts.append(str(error))
+        except STRANGE:
+            continue
+    return None
+
+
+def _pointings(cards: Cards) -> Iterator[tuple[str, float, float]]:
+    """Yield what may be the pointing, best first: the keywords, right ascension and declination in degrees."""
     for ra_key, dec_key in _POINTINGS:
         ra, dec = _angle(cards, ra_key, u.hourangle), _angle(cards, dec_key, u.deg)
-        if ra is not None and dec is not None and abs(dec) <= 90 and -360 < ra <= 360:
-            return _icrs(cards, ra, dec)
-    return _reference_point(cards)
+        if ra is not None and dec is not None:
+            yield f"{ra_key} and {dec_key}", ra, dec
+    points = _reference_point(cards)
+    if "RA" in points and "DEC" in points:
+        (ra_key, ra), (dec_key, dec) = points["RA"], points["DEC"]
+        yield f"{ra_key} and {dec_key}", ra, dec
 
 
-def _reference_point(cards: Cards) -> tuple[float, float] | None:
-    """Return the reference point of axes that are called RA and DEC, those of a table's columns included."""
+def _reference_point(cards: Cards) -> dict[str, tuple[str, float]]:
+    """Return keyword and value of the reference point of axes, those of a table's columns included, by their names."""
     prefixes = ("TCTYP", "TCRVL") if cards.is_table else ("CTYPE", "CRVAL")
-    values: dict[str, float] = {}
+    points: dict[str, tuple[str, float]] = {}
     for axis in range(
         1, min(max(cards.integer("TFIELDS") or 0, cards.integer("NAXIS") or 0, cards.integer("WCSAXES") or 0), 999) + 1
     ):
         name = (cards.text(f"{prefixes[0]}{axis}") or "").upper().partition("-")[0]
-        value = cards.number(f"{prefixes[1]}{axis}")
+        key = f"{prefixes[1]}{axis}"
+        value = cards.number(key)
         if value is not None:
-            values.setdefault(name, value)
-    if "RA" not in values or not abs(values.get("DEC", 91.0)) <= 90:
-        return None
-    return _icrs(cards, values["RA"], values["DEC"])
+            points.setdefault(name, (key, value))
+    return points
 
 
 def _icrs(cards: Cards, ra: float, dec: float) -> tuple[float, float]:
@@ -176,7 +205,7 @@ def _angle(cards: Cards, key: str, unit: u.UnitBase) -> float | None:
     text = cards.text(key) or ""
     if not re.fullmatch(r"[+-]?\d{1,3}[: ]\d{1,2}([: ]\d{1,2}(\.\d*)?)?", text):
         return None
-    return float(Angle(text, unit=unit).deg)
+    return _attempt(lambda words: float(Angle(words, unit=unit).deg), text)
 
 
 def _samples(main: Cards, product: DataproductType | None) -> int | None:

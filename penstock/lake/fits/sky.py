@@ -3,6 +3,9 @@
 The outline of the pixel grid (outer edges of the outer pixels) is projected; its great-circle polygon is the footprint.
 Images of one file make one footprint, their convex hull. Where the outline is not all on the sky (all-sky projections)
 or is wider than a hemisphere can hold, the footprint is the circle about all that is on the sky.
+
+Headers say anything, and wcslib takes most of it: ``CRVAL1 = 1e300`` is some remainder of 360°, ``CRVAL1 = 'north'`` is
+0. What is no place is refused (`OffSky`), not made one.
 """
 
 from __future__ import annotations
@@ -41,6 +44,8 @@ _POLYGON_LIMIT_DEG = 80.0  # a wider polygon is not surely on one side of its ed
 _GRID = 25
 _FLAT = 1e-7  # radian: less of a corner is rounding
 _ARCSEC = 3600.0
+_LONGITUDE_LIMIT_DEG = 720.0  # surveys count on beyond 360°; numbers beyond two turns are no longitudes
+_EQUINOXES = (1500.0, 2500.0)  # what precession is known for
 _WCS_KEY = re.compile(  # FITS WCS papers I to III, SIP, IRAF's TNX and ZPX, DSS plates; the primary description only
     r"WCSAXES|EQUINOX|EPOCH|RADE[C]?SYS|L[OA][NT]POLE|RESTFRE?Q|RESTWAV|SPECSYS|VELREF"
     r"|(?:CTYPE|CRPIX|CRVAL|CDELT|CUNIT|CROTA)[0-9]+|(?:PC|CD|PV|PS)[0-9]+_[0-9]+|PC[0-9]{6}|CD[0-9]{6}"
@@ -62,8 +67,12 @@ class Footprint:
     s_pixel_scale: float | None
 
 
+class OffSky(ValueError):
+    """Coordinates that are no place on the sky; the message says which keywords."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Patch:
+class Patch:
     """One image on the sky."""
 
     sky: WCS
@@ -89,9 +98,13 @@ def read_wcs(cards: Cards) -> WCS:
     return WCS(header)
 
 
-def footprint(images: Sequence[tuple[Cards, WCS]]) -> Footprint | None:
-    """Return where the images lie together; None if none has pixels on the sky."""
-    patches = [patch for cards, wcs in images if (patch := _patch(cards, wcs)) is not None]
+def is_place(lon_deg: float, lat_deg: float) -> bool:
+    """Tell whether a longitude and a latitude can be meant as a place; NaN cannot."""
+    return abs(lon_deg) <= _LONGITUDE_LIMIT_DEG and abs(lat_deg) <= 90
+
+
+def footprint(patches: Sequence[Patch]) -> Footprint | None:
+    """Return where images lie together; None if none has pixels on the sky."""
     if not patches:
         return None
     polygon = _polygon(patches)
@@ -104,7 +117,7 @@ def footprint(images: Sequence[tuple[Cards, WCS]]) -> Footprint | None:
     return _circle(patches, centre)
 
 
-def _circle(patches: Sequence[_Patch], centre: Vectors | None) -> Footprint | None:
+def _circle(patches: Sequence[Patch], centre: Vectors | None) -> Footprint | None:
     """Return the circle about all points that are on the sky."""
     points = np.concatenate([part for patch in patches for part in (patch.outline, _inside(patch))])
     points = points[np.isfinite(points).all(axis=1)]
@@ -119,7 +132,7 @@ def _circle(patches: Sequence[_Patch], centre: Vectors | None) -> Footprint | No
     return _footprint(patches, centre, radius, f"CIRCLE ICRS {_coordinates(centre)} {round(radius, 10)}")
 
 
-def _footprint(patches: Sequence[_Patch], centre: Vectors, radius: float, region: str) -> Footprint:
+def _footprint(patches: Sequence[Patch], centre: Vectors, radius: float, region: str) -> Footprint:
     ra, dec = position(centre)
     return Footprint(
         s_ra=ra,
@@ -132,7 +145,14 @@ def _footprint(patches: Sequence[_Patch], centre: Vectors, radius: float, region
     )
 
 
-def _patch(cards: Cards, wcs: WCS) -> _Patch | None:
+def patch(cards: Cards, wcs: WCS) -> Patch | None:
+    """Return where one image lies; None if it has no celestial axes.
+
+    Raises
+    ------
+    OffSky
+        Its coordinates are no place on the sky.
+    """
     sky = wcs if wcs.naxis == 2 else wcs.sub([WCSSUB_CELESTIAL])
     if sky.naxis != 2 or sky.wcs.lngtyp.strip() not in SKY_AXES:
         return None
@@ -140,18 +160,29 @@ def _patch(cards: Cards, wcs: WCS) -> _Patch | None:
     axes = cards.axes
     if second >= len(axes) or not (axes[first] and axes[second]):
         return None
+    _check_place(cards, sky, (first + 1, second + 1))
     sizes = axes[first], axes[second]
     straight = sky.wcs.ctype[0].endswith("TAN") and sky.sip is None  # whose edges are great circles
     middle = (np.array(sizes) - 1) / 2
     cross = middle + np.array([[0, 0], [-0.5, 0], [0.5, 0], [0, -0.5], [0, 0.5]])
     vectors = project(sky, np.concatenate([cross, _outline(sizes, 1 if straight else 4)]))
-    return _Patch(
-        sky=sky,
-        centre=vectors[:1],
-        outline=vectors[5:],
-        sizes=sizes,
-        pixel_scale=_pixel_scale(vectors[:5]),
-    )
+    pixel_scale = _pixel_scale(vectors[:5])
+    if pixel_scale == 0:
+        raise OffSky("pixels of no extent")
+    return Patch(sky=sky, centre=vectors[:1], outline=vectors[5:], sizes=sizes, pixel_scale=pixel_scale)
+
+
+def _check_place(cards: Cards, sky: WCS, axes: tuple[int, int]) -> None:
+    """Look at what the header says of the celestial axes, which count from 1."""
+    names = ("CRVAL", "CRPIX") if sky.wcs.has_cd() else ("CRVAL", "CRPIX", "CDELT")
+    for key in (f"{name}{axis}" for axis in axes for name in names):
+        if key in cards.written and not isinstance(cards.value(key), float | int):
+            raise OffSky(f"{key} is no number")
+    lon, lat = sky.wcs.crval[sky.wcs.lng], sky.wcs.crval[sky.wcs.lat]
+    if not is_place(lon, lat):
+        raise OffSky(f"CRVAL{axes[0]} and CRVAL{axes[1]} say longitude {lon:g}°, latitude {lat:g}°")
+    if np.abs(sky.pixel_scale_matrix).max() > 360:
+        raise OffSky("pixels wider than the sky")
 
 
 def _outline(sizes: tuple[int, int], segments: int) -> NDArray[np.float64]:
@@ -162,13 +193,13 @@ def _outline(sizes: tuple[int, int], segments: int) -> NDArray[np.float64]:
     return unit * sizes - 0.5
 
 
-def _inside(patch: _Patch) -> Vectors:
+def _inside(patch: Patch) -> Vectors:
     """Return points all over an image."""
     x, y = (np.linspace(-0.5, size - 0.5, _GRID) for size in patch.sizes)
     return project(patch.sky, np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2))
 
 
-def _grid_step_deg(patch: _Patch) -> float:
+def _grid_step_deg(patch: Patch) -> float:
     """Return about how far the points of `_inside` lie apart, by which they may miss the edge of the sky."""
     return (patch.pixel_scale or 0.0) / _ARCSEC * max(patch.sizes) / (_GRID - 1)
 
@@ -207,21 +238,29 @@ def equatorial_frame(system: str | None, equinox: float | None) -> BaseCoordinat
     if name == "ICRS" or (not name and equinox is None):
         return ICRS()
     if name.startswith("FK4") or (not name and equinox is not None and equinox < 1984):
-        return FK4(equinox=Time(equinox or 1950.0, format="byear"))
-    return FK5(equinox=Time(equinox or 2000.0, format="jyear"))
+        return FK4(equinox=Time(1950.0 if equinox is None else equinox, format="byear"))
+    return FK5(equinox=Time(2000.0 if equinox is None else equinox, format="jyear"))
 
 
 def icrs_vectors(frame: BaseCoordinateFrame, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> Vectors:
-    """Return unit vectors in ICRS for positions in degrees in a frame."""
+    """Return unit vectors in ICRS for positions in degrees in a frame.
+
+    Raises
+    ------
+    OffSky
+        The frame has an equinox that nobody uses.
+    """
     vectors = _vectors(lon, lat)
+    year = float(frame.equinox.jyear) if hasattr(frame, "equinox") else None
+    if year is not None and not _EQUINOXES[0] <= year <= _EQUINOXES[1]:
+        raise OffSky(f"EQUINOX says {year:g}")
     match frame:
         case ICRS():
             return vectors
         case FK4() | FK4NoETerms():
             return _moved(frame, lon, lat)
         case _:
-            equinox = getattr(frame, "equinox", None)
-            turned: Vectors = vectors @ _rotation(frame.__class__, None if equinox is None else float(equinox.jyear))
+            turned: Vectors = vectors @ _rotation(frame.__class__, year)
             return turned
 
 
@@ -248,7 +287,7 @@ def position(vectors: Vectors) -> tuple[float, float]:
     return float(ra[0]), float(dec[0])
 
 
-def _polygon(patches: Sequence[_Patch]) -> Vectors | None:
+def _polygon(patches: Sequence[Patch]) -> Vectors | None:
     """Return the corners of the outline, anticlockwise seen from inside the sphere; None if it has no outline."""
     points = np.concatenate([patch.outline for patch in patches])
     if not np.isfinite(points).all():
@@ -314,7 +353,7 @@ def _pixel_scale(cross: Vectors) -> float | None:
         return None
     width = _separation(cross[2:3], cross[1:2])[0]
     height = _separation(cross[4:5], cross[3:4])[0]
-    return float(np.sqrt(width * height)) * _ARCSEC or None
+    return float(np.sqrt(width * height)) * _ARCSEC
 
 
 def _spherical(vectors: Vectors) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

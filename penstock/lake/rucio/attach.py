@@ -45,11 +45,12 @@ class Attachment:
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    """What was done; `skipped` are names and reasons."""
+    """What was done; `skipped` are names and reasons, `doubts` names and what is said there of a place that is none."""
 
     attached: int = 0
     unchanged: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    doubts: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Attacher:
@@ -150,6 +151,7 @@ class Attacher:
             if isinstance(item, Found):
                 if (reason := _conflict(item, known.get(item.candidate.did))) is None:
                     found.append(item)
+                    self._report.doubts += [(str(item.candidate.did), doubt) for doubt in item.doubts]
                 else:
                     self._report.skipped.append((str(item.candidate.did), reason))
         if found:

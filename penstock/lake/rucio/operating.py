@@ -118,10 +118,13 @@ def attach(job: Attachment, *, data: Path | None, as_json: bool) -> bool:
     report = asyncio.run(_attach(settings, job))
     if as_json:
         skipped = [{"file": as_text(name), "reason": reason} for name, reason in report.skipped]
-        print_json(asdict(report) | {"skipped": skipped})
+        doubts = [{"file": as_text(name), "doubt": doubt} for name, doubt in report.doubts]
+        print_json(asdict(report) | {"skipped": skipped, "doubts": doubts})
     else:
         for name, reason in report.skipped:
             tell(f"skipped {as_text(name)}: {reason}")
+        for name, doubt in report.doubts:
+            tell(f"{as_text(name)}: {doubt}")
         typer.echo(f"{report.attached} attached, {report.unchanged} unchanged, {len(report.skipped)} skipped")
     return not report.skipped
 

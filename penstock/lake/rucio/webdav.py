@@ -112,7 +112,8 @@ class WebDav:
 
         candidate = Candidate(did=remote.did, path=Path(remote.did.name), size_bytes=size, modified_ns=0)
         content = Content(size_bytes=size, adler32=f"{adler:08x}", md5=md5.hexdigest())
-        return Found(candidate=candidate, content=content, observation=describe(units))
+        observation, doubts = describe(units)
+        return Found(candidate=candidate, content=content, observation=observation, doubts=doubts)
 
 
 def _named(name: str, url: str, size: int, scope: str) -> Remote | Skipped:

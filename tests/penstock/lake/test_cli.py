@@ -70,6 +70,17 @@ def test_skipped_files_are_named_with_reasons_and_an_exit_code(tmp_path: Path) -
     assert (report["unchanged"], report["skipped"][0]["reason"]) == (1, "it is empty")
 
 
+def test_a_file_whose_place_is_none_is_taken_and_named(tmp_path: Path) -> None:
+    write(tmp_path / "tree" / "a.fits", CRVAL1=1e300)
+    added = run(tmp_path, "add", str(tmp_path / "tree"), "--json")
+    assert added.exit_code == 0, added.output
+    (told,) = json.loads(added.stdout)["doubts"]
+    assert told["path"].endswith("a.fits")
+    assert told["doubt"] == "no place on the sky: CRVAL1 and CRVAL2 say longitude 1e+300°, latitude 20°"
+    again = run(tmp_path, "add", str(tmp_path / "tree"), "--verify")
+    assert "a.fits: no place on the sky" in again.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

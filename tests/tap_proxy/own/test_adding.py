@@ -207,7 +207,9 @@ async def test_a_file_without_a_table_is_refused(site: Site, tmp_path: Path, con
         ({"schema": "Own"}, "for example own"),
         ({"table": 'x"; DROP TABLE y; --'}, "cannot be the name of a table"),
         ({"table": "a" * 49}, "cannot be the name"),
-        ({"indexes": ("nothing",)}, "no column 'nothing'"),
+        ({"indexes": ("nothing",)}, "no column 'nothing' to index"),
+        ({"without": ("nothing",)}, "no column 'nothing' to leave out; columns: id, ra"),
+        ({"without": ("mag",), "indexes": ("mag",)}, "no column 'mag' to index"),
     ],
 )
 async def test_a_wrong_order_says_what_to_do(site: Site, tmp_path: Path, order: dict[str, object], said: str) -> None:
@@ -236,15 +238,18 @@ async def test_a_table_of_this_postgresql_is_published_where_it_is(tmp_path: Pat
         connection = await asyncpg.connect(libpq_url(site.db.url))
         await connection.execute(
             "CREATE SCHEMA survey;"
-            "CREATE TABLE survey.stars (id BIGINT PRIMARY KEY, ra FLOAT8, dec FLOAT8, seen TIMESTAMP)"
+            "CREATE TABLE survey.stars (id BIGINT PRIMARY KEY, ra FLOAT8, dec FLOAT8, seen TIMESTAMP, notes JSONB)"
         )
         await connection.execute("COMMENT ON COLUMN survey.stars.seen IS 'first observation'")
         await connection.execute("INSERT INTO survey.stars VALUES (1, 10, 20, '2020-01-01T00:00:00')")
         plain = site.db.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        own = await site.add(f"{plain}#survey.stars")
+        with pytest.raises(UsageError, match=r"'notes' \(jsonb\).*--without notes"):
+            await site.add(f"{plain}#survey.stars")
+        own = await site.add(f"{plain}#survey.stars", without=("notes",))
         assert (own.in_place, own.rows) == (True, 1)
         assert [column.name for column in own.table.columns if column.indexed] == ["id"]
         assert await site.rows("SELECT seen FROM survey.stars WHERE ra BETWEEN 9 AND 11") == [["2020-01-01T00:00:00"]]
+        assert [len(row) for row in await site.rows("SELECT * FROM survey.stars")] == [4]
         await OwnTables(site.db).remove("survey", "stars")
         assert await connection.fetchval("SELECT count(*) FROM survey.stars") == 1
         await connection.close()
@@ -252,11 +257,13 @@ async def test_a_table_of_this_postgresql_is_published_where_it_is(tmp_path: Pat
 
 async def test_a_table_of_another_postgresql_is_copied(tmp_path: Path, database_url: str, postgres_url: str) -> None:
     connection = await asyncpg.connect(postgres_url)
-    await connection.execute("CREATE TABLE stars (id BIGINT, name TEXT, ok BOOLEAN, seen DATE)")
-    await connection.execute("INSERT INTO stars VALUES (1, '', true, '2020-01-01'), (2, NULL, NULL, NULL)")
+    await connection.execute("CREATE TABLE stars (id BIGINT, at POINT, name TEXT, ok BOOLEAN, seen DATE)")
+    await connection.execute(
+        "INSERT INTO stars VALUES (1, '(1,2)', '', true, '2020-01-01'), (2, NULL, NULL, NULL, NULL)"
+    )
     await connection.close()
     async with site_of(tmp_path, database_url) as site:
-        own = await site.add(f"{postgres_url}#stars")
+        own = await site.add(f"{postgres_url}#stars", without=("at",))
         assert "@" not in own.origin or "***" in own.origin
         found = await site.rows("SELECT id, seen FROM own.stars ORDER BY id")
         assert found == [["1", "2020-01-01"], ["2", ""]]

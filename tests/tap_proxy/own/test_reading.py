@@ -14,7 +14,9 @@ import pytest
 from astropy.io import fits
 
 from penstock.dali.errors import UsageError
+from tap_proxy.own.databases import open_sqlite
 from tap_proxy.own.reading import open_file
+from tests.tap_proxy.own.files import RA, SOURCES
 
 ROWS, GROUPS = 100_000, 12
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -63,13 +65,92 @@ def fits_of(path: Path, column: fits.Column, **cards: Any) -> Path:
         (fits.Column("n", "I", array=np.array([-99, 4])), {"TNULL1": -99, "TSCAL1": 0.5, "TZERO1": 5.0}, [None, 7.0]),
         (fits.Column("n", "1E", dim="(1)", array=np.array([[1.5], [2.5]])), {}, [1.5, 2.5]),
         (fits.Column("n", "6A", dim="(3,2)", array=np.array([["ab", "c"], ["", "d"]])), {}, ["ab c", " d"]),
+        (fits.Column("n", "PA()", array=np.array(["ab  c ", "", "d"], object)), {}, ["ab  c", None, "d"]),
+        (fits.Column("n", "J", array=np.array([1, 2])), {"TZERO1": 0.5}, [1.5, 2.5]),
     ],
-    ids=["unsigned 64 bits", "null of an unsigned column", "null of a scaled column", "arrays of one", "several texts"],
+    ids=[
+        "unsigned 64 bits",
+        "null of an unsigned column",
+        "null of a scaled column",
+        "arrays of one",
+        "several texts",
+        "texts of variable length",
+        "an offset that is not whole",
+    ],
 )
 def test_columns_of_fits_keep_their_values(
     tmp_path: Path, given: fits.Column, cards: dict[str, Any], values: list[Any]
 ) -> None:
     assert column(fits_of(tmp_path / "t.fits", given, **cards)) == values
+
+
+@pytest.mark.parametrize(
+    ("given", "cards", "datatype", "values"),
+    [
+        (fits.Column("n", "2J", array=np.array([[1, -99], [2**31 - 1, 5]])), {}, "double", [[1, None], [2**31 - 1, 5]]),
+        (fits.Column("n", "2B", array=np.array([[1, 255]], np.uint8)), {"TNULL1": 255}, "float", [[1, None]]),
+        (
+            fits.Column("n", "2I", bzero=32768, array=np.array([[0, 65535]], np.uint16)),
+            {"TNULL1": -32768},
+            "float",
+            [[None, 65535]],
+        ),
+        (fits.Column("n", "2I", array=np.array([[-99, 4]])), {"TSCAL1": 0.1, "TZERO1": 5.0}, "double", [[None, 5.4]]),
+        (fits.Column("n", "PJ()", array=np.array([[1, -99], [], [3]], object)), {}, "double", [[1, None], [], [3]]),
+        (fits.Column("n", "2K", array=np.array([[2**53 + 1, 1], [-99, 1]])), {}, "long", [[2**53 + 1, 1], [None, 1]]),
+    ],
+    ids=["32 bits", "bytes", "unsigned", "scaled", "of variable length", "64 bits"],
+)
+def test_nulls_in_arrays_of_fits_are_none_of_the_numbers(
+    tmp_path: Path, given: fits.Column, cards: dict[str, Any], datatype: str, values: list[Any]
+) -> None:
+    path = fits_of(tmp_path / "t.fits", given, **({"TNULL1": -99} | cards))
+    assert (open_file(path).fields[0].datatype, column(path)) == (datatype, values)
+
+
+def test_nulls_of_fits_tables_in_ascii_are_null(tmp_path: Path) -> None:
+    given = [fits.Column("n", "I5", array=np.array([1, 2])), fits.Column("t", "A3", array=["a", "-"])]
+    unit = fits.TableHDU.from_columns(given)
+    unit.header.update(TNULL1="2", TNULL2="-")
+    unit.writeto(tmp_path / "t.fits")
+    (batch,) = open_file(tmp_path / "t.fits").batches
+    assert batch.to_pydict() == {"n": [1, None], "t": ["a", None]}
+
+
+def with_odd_columns(path: Path) -> Path:
+    odd: dict[str, Any] = {"a b": [{"x": 1}], "n": [1], "c": [[[1]]]}
+    match path.suffix:
+        case ".parquet":
+            pq.write_table(pa.table(odd), path)
+        case ".arrow":
+            with pa.ipc.new_file(path, pa.table(odd).schema) as writer:
+                writer.write(pa.table(odd))
+        case _:
+            columns = [fits.Column(name, "J" if name == "n" else "0J", array=np.ones(1)) for name in odd]
+            fits.BinTableHDU.from_columns(columns).writeto(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "fits"])
+def test_columns_without_a_type_in_votable_are_all_named_and_can_be_left_out(tmp_path: Path, suffix: str) -> None:
+    path = with_odd_columns(tmp_path / f"t.{suffix}")
+    with pytest.raises(UsageError, match=r"'a b' \(.*'c' \(.*--without 'a b' --without c"):
+        open_file(path)
+    reading = open_file(path, without=("a b", "c"))
+    assert [field.name for field in reading.fields] == ["n"]
+    assert [batch.to_pydict() for batch in reading.batches] == [{"n": [1]}]
+
+
+@pytest.mark.parametrize("kind", ["csv", "votable", "sqlite"])
+def test_any_column_can_be_left_out(tmp_path: Path, kind: str) -> None:
+    path = SOURCES[kind](tmp_path)
+    if kind == "sqlite":
+        file, _, table = str(path).removeprefix("sqlite:///").partition("#")
+        reading = open_sqlite(Path(file), table, ("mag", "dec"))
+    else:
+        reading = open_file(Path(path), without=("mag", "dec"))
+    assert [field.name for field in reading.fields][:3] == ["id", "ra", "name"]
+    assert next(iter(reading.batches)).column(1).to_pylist() == RA
 
 
 def test_a_fits_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:

@@ -54,6 +54,10 @@ def observe(*hdus: Any) -> Observation:
 
 
 def observe_bytes(data: bytes) -> Observation:
+    return describe_bytes(data)[0]
+
+
+def describe_bytes(data: bytes) -> tuple[Observation, tuple[str, ...]]:
     walker = Walker()
     walker.feed(data)
     return describe(walker.finish())

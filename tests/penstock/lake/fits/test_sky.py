@@ -12,7 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.lake.record import Observation
-from tests.penstock.lake.fits.builders import TAN, extension, header, image, observe, observe_bytes, sample, table
+from tests.penstock.lake.fits.builders import (
+    TAN,
+    describe_bytes,
+    extension,
+    header,
+    image,
+    observe,
+    observe_bytes,
+    sample,
+    table,
+    to_bytes,
+)
 
 
 def region(observation: Observation) -> tuple[str, SkyCoord]:
@@ -194,9 +205,57 @@ def test_coordinates_that_make_no_sense_leave_the_rest_alone(change: dict[str, A
 
 
 @pytest.mark.parametrize(
+    ("change", "doubt"),
+    [
+        ({"CRVAL1": 1e300}, "CRVAL1 and CRVAL2 say longitude 1e+300°, latitude 20°"),
+        ({"CRVAL1": -720.5}, "CRVAL1 and CRVAL2 say longitude -720.5°, latitude 20°"),
+        ({"CRVAL2": 120.0}, "CRVAL1 and CRVAL2 say longitude 150°, latitude 120°"),
+        ({"CTYPE1": "RA---CAR", "CTYPE2": "DEC--CAR", "CRVAL2": 120.0}, "latitude 120°"),
+        ({"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN", "CRVAL1": 1e300}, "longitude 1e+300°"),
+        ({"CRVAL1": "NaN"}, "CRVAL1 is no number"),
+        ({"CRVAL2": None}, "CRVAL2 is no number"),
+        ({"EQUINOX": 9999.0}, "EQUINOX says 9999"),
+        ({"EQUINOX": 0.0}, "EQUINOX says"),
+    ],
+)
+def test_an_image_whose_place_is_none_has_none_and_says_why(change: dict[str, Any], doubt: str) -> None:
+    found, doubts = describe_bytes(to_bytes(image(TAN | change)))
+    assert (found.s_ra, found.s_dec, found.s_fov, found.s_region) == (None, None, None, None)
+    assert len(doubts) == 1
+    assert doubt in doubts[0]
+
+
+@pytest.mark.parametrize("change", [{"CRPIX1": 1e300}, {"CDELT1": 1e300}, {"CDELT2": 1e-300}])
+def test_an_image_whose_pixels_are_none_has_a_position_and_no_footprint(change: dict[str, Any]) -> None:
+    found, doubts = describe_bytes(to_bytes(image(TAN | change)))
+    assert (found.s_ra, found.s_region) == (pytest.approx(150), None)
+    assert "pixels" in doubts[0]
+
+
+def test_the_pointing_stands_in_for_coordinates_that_are_no_place() -> None:
+    found, doubts = describe_bytes(to_bytes(image(TAN | {"CRVAL1": 1e300, "RA": 83.6, "DEC": 22.0})))
+    assert (found.s_ra, found.s_dec) == (pytest.approx(83.6), pytest.approx(22.0))
+    assert len(doubts) == 1
+
+
+def test_longitudes_that_count_on_beyond_a_turn_are_places() -> None:
+    found, doubts = describe_bytes(to_bytes(image(TAN | {"CRVAL1": 400.0})))
+    assert (found.s_ra, doubts) == (pytest.approx(40.0), ())
+
+
+def test_a_step_that_is_left_blank_beside_a_matrix_does_no_harm() -> None:
+    matrix = {"CDELT1": None, "CDELT2": None, "CD1_1": -0.01, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 0.01}
+    found, doubts = describe_bytes(to_bytes(image(TAN | matrix)))
+    assert (found.s_pixel_scale, doubts) == (pytest.approx(36.0), ())
+
+
+@pytest.mark.parametrize(
     ("cards", "expected"),
     [
         ({"RA": 83.6, "DEC": 22.0}, (83.6, 22.0)),
+        ({"RA": 1e300, "DEC": 22.0}, None),
+        ({"RA": 83.6, "DEC": 22.0, "EQUINOX": 1e300}, None),
+        ({"RA": 1.0, "DEC": 91.0, "OBSRA": 83.6, "OBSDEC": 22.0}, (83.6, 22.0)),
         ({"RA": "05:34:31.94", "DEC": "+22:00:52.2"}, (83.633083, 22.0145)),
         ({"OBJCTRA": "05 34 31.94", "OBJCTDEC": "-00 00 52.2"}, (83.633083, -0.0145)),
         ({"RA_PNT": 10.0, "DEC_PNT": 20.0, "RA": 1.0, "DEC": 2.0}, (10.0, 20.0)),
