@@ -206,7 +206,7 @@ async def _fill(store: LakeStore) -> None:
             for did in map(_night_file, range(start, min(start + 10_000, NIGHT)))
         ]
         async with store.writing() as connection:
-            await store.upsert(connection, store.tables.files, rows)
+            await upsert(connection, store.tables.files, rows)
 
 
 def _peak_mb() -> float:

@@ -36,8 +36,9 @@ def bind_geometry(node: ast.GeometryCall, arguments: Arguments, place: Place) ->
         An argument is not what the function takes.
     """
     if node.coordsys is not None:
-        told = "the coordinate system argument is deprecated since ADQL 2.1; coordinates are taken as ICRS"
-        place.session.deprecate(told, node.coordsys.span)
+        named = f"the coordinate system {node.coordsys.value[:40]!r}" if node.coordsys.value else "a coordinate system"
+        told = f"{named} is ignored, an argument that is deprecated since ADQL 2.1: nothing is transformed"
+        place.session.deprecate(f"{told}, coordinates are taken as ICRS", node.coordsys.span)
     match node.name:
         case "POINT" | "CIRCLE" | "BOX" | "POLYGON":
             if node.name == "BOX":
