@@ -62,7 +62,7 @@ async def _head(chunks: AsyncIterator[bytes]) -> bytes:
 
 def _judge(client: UpstreamClient, head: bytes, *, votable: bool) -> None:
     is_votable = _ROOT.search(head) is not None
-    if (is_votable and _ERROR.search(head)) or (head.lstrip()[:1] == b"<" and not votable):
+    if (is_votable and b"ERROR" in head and _ERROR.search(head)) or (head.lstrip()[:1] == b"<" and not votable):
         raise client.error(200, head)
     if votable and not is_votable:
         raise UpstreamFailed(f"{client.site.name}: what it gives is no VOTable.")

@@ -36,6 +36,7 @@ from tap_proxy.upstream.shadows import Attempt, Shadows
 from tap_proxy.upstream.union import with_union
 
 _CACHED_PLANS = 512
+_CACHED_FORMS = 64
 _NO_LIMIT = 1 << 62
 
 
@@ -81,6 +82,9 @@ class Federator:
             archive_time_limit_s=settings.archive_time_limit_s,
         )
         self._plan_cached = lru_cache(maxsize=_CACHED_PLANS)(lambda text: plan_query(text, federation))
+        self._form_cached = lru_cache(maxsize=_CACHED_FORMS)(
+            lambda archive, wanted: self._mount(archive).metadata.ability.form_of(wanted)
+        )
 
     def plan(self, text: str, uploads: Sequence[UploadedTable] = ()) -> Plan:
         """Return how a query will be answered; nothing is run.
@@ -123,10 +127,11 @@ class Federator:
         client, mount = self._clients[plan.archive], self._mount(plan.archive)
         ability = mount.metadata.ability
         relink = bool(mount.dids_to_links) and any(field.name.lower() == ACCESS_URL for field in statement.fields)
-        form = None if relink else ability.form_of(query.format)
+        form = None if relink else self._form_cached(plan.archive, query.format)
         asked = form or ability.quickest()
         parts = await asyncio.to_thread(_contents, query, statement.uploads) if query.uploads else []
-        request = _request(parameters(plan.text, asked, query.maxrec, ability.version), query, parts)
+        params = parameters(plan.text, asked, query.maxrec, ability.version)
+        request = _request(params, query, parts, cacheable=run.cacheable)
         here = None if run.job is None else Attempt(self._shadows, run.job.id, run.job.report)
         async with ask(client, request, deadline=deadline, here=here) as response:
             is_votable = form is None or query.format.serialization is not None
@@ -216,13 +221,13 @@ def _limits() -> UploadLimits:
     return UploadLimits(max_bytes=_NO_LIMIT, max_rows=_NO_LIMIT, max_columns=5000)
 
 
-def _request(params: Mapping[str, str], query: TapQuery, parts: Sequence[FilePart]) -> Request:
+def _request(params: Mapping[str, str], query: TapQuery, parts: Sequence[FilePart], *, cacheable: bool) -> Request:
     more: dict[str, str] = {}
     if query.runid is not None:
         more["RUNID"] = query.runid
     if parts:
         more["UPLOAD"] = ";".join(f"{part.name},param:{part.name}" for part in parts)
-    return Request(params={**params, **more}, parts=parts)
+    return Request(params={**params, **more}, parts=parts, cacheable=cacheable)
 
 
 def _contents(query: TapQuery, uploads: Sequence[UploadedTable]) -> list[FilePart]:

@@ -62,9 +62,10 @@ def bomb() -> bytes:
 
 
 class Stub:
-    """The stub; `gone` counts clients that left before the end, `asked` keeps all parameters that came."""
+    """The stub; `gone` counts clients that left before the end, `methods` and `asked` keep what came to /sync."""
 
     def __init__(self) -> None:
+        self.methods: list[str] = []
         self.asked: list[dict[str, str]] = []
         self.headers: list[dict[str, str]] = []
         self.gone = 0
@@ -86,7 +87,9 @@ class Stub:
 
     async def _sync(self, request: web.Request) -> web.StreamResponse:
         self.headers.append(dict(request.headers))
-        form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+        given = {**request.query, **await request.post()}
+        form = {name: value for name, value in given.items() if isinstance(value, str)}
+        self.methods.append(request.method)
         self.asked.append(form)
         found = _FIRST_COLUMN.search(form.get("QUERY", ""))
         behaviour = getattr(self, f"_{found[1]}" if found else "_loop")

@@ -50,6 +50,21 @@ def test_a_good_answer_passes_unchanged(base: str) -> None:
     assert "<TR><TD>1</TD></TR>" in response.text
 
 
+@pytest.mark.parametrize(
+    ("method", "comment", "there"),
+    [("GET", "+ % & ; 'é'", "GET"), ("GET", "long " * 500, "POST"), ("POST", "", "POST")],
+)
+def test_an_answer_comes_from_a_cache_only_where_the_caller_would_take_one(
+    base: str, stub: Stub, method: str, comment: str, there: str
+) -> None:
+    query = f"SELECT good FROM {TABLE} AS t -- {comment}"
+    given = {"params" if method == "GET" else "data": {"LANG": "ADQL", "QUERY": query, "RUNID": "a&b"}}
+    assert requests.request(method, f"{base}/tap/sync", timeout=60, **given).status_code == 200
+    assert stub.methods[-1] == there
+    assert stub.asked[-1]["QUERY"] == f"SELECT good FROM stub.things AS t -- {comment}"
+    assert stub.asked[-1]["RUNID"] == "a&b"
+
+
 def test_functions_of_an_upstream_are_offered_and_run_there(base: str, stub: Stub) -> None:
     offered = requests.get(f"{base}/tap/capabilities", timeout=60).text
     for form in ("stub_twice(a INTEGER) -&gt; INTEGER", "stub_twice(a INTEGER, b INTEGER) -&gt; INTEGER"):
