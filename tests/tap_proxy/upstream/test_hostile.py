@@ -154,6 +154,8 @@ def test_rows_that_cannot_be_had_fail_the_join(base: str, behaviour: str, words:
 def test_an_overflow_there_is_one_here(base: str) -> None:
     assert 'value="OVERFLOW"' in ask(base, f"SELECT overflow FROM {TABLE}", RESPONSEFORMAT="votable/b2").text
     assert 'value="OVERFLOW"' in ask(base, joined("overflow")).text
+    # It has no LOWER: what the query needs is fetched, and the archive has a lower limit than the query.
+    assert 'value="OVERFLOW"' in ask(base, f"SELECT overflow, LOWER('A') AS a FROM {TABLE}").text
 
 
 def test_a_count_of_rows_that_are_not_whole_is_refused(base: str) -> None:

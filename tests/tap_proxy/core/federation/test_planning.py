@@ -48,7 +48,10 @@ def test_a_query_on_our_own_tables_is_answered_here() -> None:
         ("SELECT  s.id -- mine\nFROM ONE.Cat_Sources s", "SELECT  s.id -- mine\nFROM cat.sources s"),
         ("SELECT one.cat_sources.id FROM one.cat_sources", "SELECT cat_sources.id FROM cat.sources AS cat_sources"),
         ("SELECT one.cat_sources.* FROM one.cat_sources", "SELECT cat_sources.* FROM cat.sources AS cat_sources"),
-        ("SELECT Odd_We_Ird.id FROM odd_we_ird", 'SELECT Odd_We_Ird.id FROM "odd.we ird" AS odd_we_ird'),
+        ("SELECT Odd_We_Ird.id FROM odd_we_ird", 'SELECT odd_we_ird.id FROM "odd.we ird" AS odd_we_ird'),
+        ('SELECT "one"."cat_sources".id FROM "one"."cat_sources"', "SELECT cat_sources.id FROM cat.sources AS cat_sources"),
+        ("SELECT One.Cat_Sources.* FROM one.CAT_SOURCES", "SELECT cat_sources.* FROM cat.sources AS cat_sources"),
+        ("SELECT Cat_Sources.id FROM one.cat_sources AS Cat_Sources", "SELECT Cat_Sources.id FROM cat.sources AS Cat_Sources"),
         ("SELECT 'one.cat_sources' AS x FROM one.cat_sources", "SELECT 'one.cat_sources' AS x FROM cat.sources AS cat_sources"),
         ('SELECT "x y" FROM one.odd_we_ird', 'SELECT "x y" FROM "odd.we ird" AS odd_we_ird'),
         (
@@ -69,6 +72,7 @@ def test_a_query_on_one_upstream_is_edited_and_nothing_else(text: str, edited: s
 def test_a_table_keeps_its_own_name_where_no_other_has_it() -> None:
     assert passed("SELECT oid FROM two.basic").text == "SELECT oid FROM basic"
     assert passed("SELECT oid FROM basic").text == "SELECT oid FROM basic"
+    assert passed("SELECT Two.Basic.oid FROM two.basic").text == "SELECT basic.oid FROM basic"
     # Both upstreams have cat.sources, so that its own name means neither.
     with pytest.raises(AdqlSemanticError):
         plan_query("SELECT id FROM cat.sources", TWO)
