@@ -18,7 +18,7 @@ from penstock.votable.model import Field
 from penstock.votable.stream import VOTableWriter
 from penstock.votable.upload import UploadLimits
 from tap_proxy.adql import Catalogue
-from tap_proxy.core.federation.batches import ACCESS_URL, relinked
+from tap_proxy.core.federation.batches import ACCESS_URL, relinked, unbounded
 from tap_proxy.core.federation.catalogue import OBSCORE, Federation
 from tap_proxy.core.federation.mount import Mount
 from tap_proxy.core.federation.plan import Gather, Local, PassThrough, Plan
@@ -37,6 +37,7 @@ from tap_proxy.upstream.union import with_union
 
 _CACHED_PLANS = 512
 _CACHED_FORMS = 64
+_BEGINNINGS = {"fits": b"SIMPLE", "parquet": b"PAR1"}
 _NO_LIMIT = 1 << 62
 
 
@@ -135,7 +136,8 @@ class Federator:
         here = None if run.job is None else Attempt(self._shadows, run.job.id, run.job.report)
         async with ask(client, request, deadline=deadline, here=here) as response:
             is_votable = form is None or query.format.serialization is not None
-            chunks = checked(client, client.chunks(response, deadline=deadline), votable=is_votable)
+            begins = b"" if is_votable else _BEGINNINGS.get(query.format.key, b"")
+            chunks = checked(client, client.chunks(response, deadline=deadline), votable=is_votable, begins=begins)
             async with aclosing(chunks):
                 if form is not None:
                     yield Relayed(pieces=chunks)
@@ -147,8 +149,9 @@ class Federator:
     def _reread(self, rows: Rows, mount: Mount, run: Run, *, relink: bool) -> Gathered:
         """Return an answer whose rows are written anew, since the form that is wanted is not the upstream's."""
         prefixes = mount.dids_to_links if relink else ()
+        fields = tuple(replace(field, id=None) for field in rows.fields)
         return Gathered(
-            fields=tuple(replace(field, id=None) for field in rows.fields),
+            fields=tuple(map(unbounded, fields)) if relink else fields,
             parts=_parts(rows, prefixes, self._links(run)),
             infos=((f"archive_{mount.name}", mount.url),),
             has_links=relink,
@@ -178,7 +181,7 @@ class Federator:
         whole = replace(statement, sql=sql, uploads=(*statement.uploads, *fetched)).at(run.base_url)
         left_s = max(0.001, deadline - asyncio.get_running_loop().time())
         return Gathered(
-            fields=statement.fields,
+            fields=tuple(map(unbounded, statement.fields)),
             parts=self._source.open(whole, maxrows=query.maxrec + 1, time_limit_s=left_s),
             infos=gathering.infos(plan),
             missing=gathering.missing,

@@ -24,7 +24,8 @@ CAPABILITIES = """<c:capabilities xmlns:c="http://www.ivoa.net/xml/VOSICapabilit
       </languageFeatures>
     </language>
     <outputFormat><mime>application/x-votable+xml</mime></outputFormat>
-    <outputFormat><mime>text/csv</mime><alias>csv</alias></outputFormat>
+    <outputFormat><mime>text/csv;header=present</mime><alias>csv</alias></outputFormat>
+    <outputFormat><mime>application/fits</mime><alias>fits</alias></outputFormat>
     <uploadMethod ivo-id="ivo://ivoa.net/std/TAPRegExt#upload-inline"/>
   </capability>
 </c:capabilities>"""
@@ -35,19 +36,22 @@ TAIL = "</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
 OVERFLOW = '<INFO name="QUERY_STATUS" value="OVERFLOW"/>'
 ERROR = """<VOTABLE version="1.4"><RESOURCE type="results"><INFO name="QUERY_STATUS" value="ERROR">{}</INFO>
 </RESOURCE></VOTABLE>"""
+DATASET = {"access_url": "http://x/", "obs_publisher_did": "ivo://x/1"}
 _FIRST_COLUMN = re.compile(r"SELECT\s+(?:TOP\s+\d+\s+)?(\w+)")
 BEHAVIOURS = (
     "good", "garbage", "html", "cut", "endless", "slow", "silent", "hangup", "loop", "inward", "bomb", "refused",
     "refused_with_200", "broken_inside", "busy", "wrong_columns", "huge_number", "overflow", "comments",
+    "late_error", "long_text", "access_url",
 )  # fmt: skip
+TYPES = {"long_text": ' arraysize="3*">char', "access_url": ' arraysize="9*">char', "obs_publisher_did": ">char"}
 
 
 def tableset() -> str:
     """Describe a table whose columns are the behaviours."""
     columns = "".join(
         f'<column><name>{name}</name><dataType xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
-        f'xsi:type="vs:VOTableType">int</dataType></column>'
-        for name in BEHAVIOURS
+        f'xsi:type="vs:VOTableType"{TYPES.get(name, ">int")}</dataType></column>'
+        for name in (*BEHAVIOURS, "obs_publisher_did")
     )
     return (
         '<v:tableset xmlns:v="http://www.ivoa.net/xml/VOSITables/v1.0" xmlns:vs="x"><schema><name>stub</name>'
@@ -162,6 +166,18 @@ class Stub:
 
     async def _huge_number(self, _request: web.Request) -> web.StreamResponse:
         return _votable(HEAD.replace('"int"', '"long"') + "<TR><TD>99999999999</TD></TR>" + TAIL)
+
+    async def _long_text(self, _request: web.Request) -> web.StreamResponse:
+        return _votable(HEAD.replace('"int"', '"char" arraysize="*"') + "<TR><TD>long text</TD></TR>" + TAIL)
+
+    async def _access_url(self, _request: web.Request) -> web.StreamResponse:
+        fields = "".join(f'<FIELD name="{name}" datatype="char" arraysize="9*"/>' for name in DATASET)
+        cells = "".join(f"<TD>{value}</TD>" for value in DATASET.values())
+        return _votable(HEAD.replace('<FIELD name="a" datatype="int"/>', fields) + f"<TR>{cells}</TR>" + TAIL)
+
+    async def _late_error(self, _request: web.Request) -> web.StreamResponse:
+        late = '<INFO name="QUERY_STATUS" value="ERROR">disk is full</INFO></RESOURCE>'
+        return _votable(HEAD + ROW + TAIL.replace("</RESOURCE>", late))
 
     async def _overflow(self, _request: web.Request) -> web.StreamResponse:
         return _votable(

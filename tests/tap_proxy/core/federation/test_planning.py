@@ -243,14 +243,22 @@ def test_a_limit_goes_along_only_where_all_is_judged_there() -> None:
         assert [fetch.limit for fetch in gathered(text, UNION).fetches] == [None, None], text
 
 
-@pytest.mark.parametrize("condition", ["archive = 'one'", "'one' = archive", "archive IN ('one', 'here')"])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "archive = 'one'", "'one' = archive", "archive IN ('one', 'here')",
+        "archive <> 'two'", "'two' != archive", "archive NOT IN ('two', 'here')",
+    ],
+)  # fmt: skip
 def test_archives_that_a_query_rules_out_are_not_asked(condition: str) -> None:
     plan = gathered(f"SELECT s_ra FROM ivoa.obscore WHERE {condition}", UNION)
     assert [fetch.archive for fetch in plan.fetches] == ["one"]
     assert plan.skipped == ("two",)
 
 
-@pytest.mark.parametrize("condition", ["archive <> 'one'", "archive NOT IN ('one')", "archive = 'one' OR s_ra > 3"])
+@pytest.mark.parametrize(
+    "condition", ["archive <> 'here'", "archive NOT IN ('here', target_name)", "archive = 'one' OR s_ra > 3"]
+)
 def test_archives_that_a_query_may_want_are_asked(condition: str) -> None:
     assert len(gathered(f"SELECT s_ra FROM ivoa.obscore WHERE {condition}", UNION).fetches) == 2
 
