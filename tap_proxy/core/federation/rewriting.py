@@ -6,6 +6,7 @@ stay as the caller wrote them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -42,26 +43,32 @@ def edited(text: str, edits: Iterable[Edit], *, start: int = 0, end: int | None 
 def for_upstream(query: ast.Query, located: Located) -> str:
     """Return the text of a query as the upstream of all its tables understands it.
 
-    A table without alias gets its name here as an alias, by which the rest of the query knows it. Columns are qualified
-    by it as it is spelt there: services in use tell letter case and quotes apart.
+    A table without alias gets its name here as an alias where the rest of the query knows it by that, or could take it
+    for another. Columns are qualified by it as it is spelt there: services in use tell letter case and quotes apart.
     """
+    found = [(table, place) for table in of_type(ast.TableName, query) if (place := located(table)) is not None]
+    used = {names[-1].name.lower() for names, _ in _qualified(query) if names} | _aliases(query)
+    times = Counter(_name_there(place).lower() for _, place in found)
     edits: list[Edit] = []
     qualifiers: dict[tuple[str, ...], str] = {}
-    for table in of_type(ast.TableName, query):
-        place = located(table)
-        if place is None:
-            continue
-        here = place.remote.table.name
-        by_mount = table.names[-1].name.lower() == here.lower() and table.alias is None
-        there = place.remote.written.rpartition(".")[2]
-        keeps_its_name = there.lower() == here.lower()
-        alias = f" AS {here}" if by_mount and not keeps_its_name else ""
+    for table, place in found:
+        here, there, alias = place.remote.table.name.lower(), _name_there(place), ""
+        if table.alias is None and table.names[-1].name.lower() == here:
+            if there.lower() != here and (times[there.lower()] > 1 or used & {here, there.lower()}):
+                alias, there = f" AS {place.remote.table.name}", place.remote.table.name
+            qualifiers[here,] = qualifiers[place.mount.name.lower(), here] = there
         edits.append(Edit(table.name_span.start, table.name_span.end, place.remote.written + alias))
-        if by_mount:
-            for names in ((here.lower(),), (place.mount.name.lower(), here.lower())):
-                qualifiers[names] = there if keeps_its_name else here
     edits += _qualified_anew(query, qualifiers)
     return edited(query.text, edits)
+
+
+def _name_there(place: Place) -> str:
+    return place.remote.written.rpartition(".")[2]
+
+
+def _aliases(query: ast.Query) -> set[str]:
+    tables = (*of_type(ast.TableName, query), *of_type(ast.DerivedTable, query))
+    return {table.alias.name.lower() for table in tables if table.alias is not None}
 
 
 def _qualified_anew(query: ast.Query, qualifiers: Mapping[tuple[str, ...], str]) -> Iterable[Edit]:

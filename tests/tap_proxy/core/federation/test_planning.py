@@ -43,7 +43,7 @@ def test_a_query_on_our_own_tables_is_answered_here() -> None:
 @pytest.mark.parametrize(
     ("text", "edited"),
     [
-        ("SELECT id FROM one.cat_sources", "SELECT id FROM cat.sources AS cat_sources"),
+        ("SELECT id FROM one.cat_sources", "SELECT id FROM cat.sources"),
         ("SELECT id FROM one.cat_sources AS s", "SELECT id FROM cat.sources AS s"),
         ("SELECT  s.id -- mine\nFROM ONE.Cat_Sources s", "SELECT  s.id -- mine\nFROM cat.sources s"),
         ("SELECT one.cat_sources.id FROM one.cat_sources", "SELECT cat_sources.id FROM cat.sources AS cat_sources"),
@@ -52,12 +52,18 @@ def test_a_query_on_our_own_tables_is_answered_here() -> None:
         ('SELECT "one"."cat_sources".id FROM "one"."cat_sources"', "SELECT cat_sources.id FROM cat.sources AS cat_sources"),
         ("SELECT One.Cat_Sources.* FROM one.CAT_SOURCES", "SELECT cat_sources.* FROM cat.sources AS cat_sources"),
         ("SELECT Cat_Sources.id FROM one.cat_sources AS Cat_Sources", "SELECT Cat_Sources.id FROM cat.sources AS Cat_Sources"),
-        ("SELECT 'one.cat_sources' AS x FROM one.cat_sources", "SELECT 'one.cat_sources' AS x FROM cat.sources AS cat_sources"),
-        ('SELECT "x y" FROM one.odd_we_ird', 'SELECT "x y" FROM "odd.we ird" AS odd_we_ird'),
+        ("SELECT 'one.cat_sources' AS x FROM one.cat_sources", "SELECT 'one.cat_sources' AS x FROM cat.sources"),
+        ('SELECT "x y" FROM one.odd_we_ird', 'SELECT "x y" FROM "odd.we ird"'),
         (
             "WITH a AS (SELECT id FROM one.cat_sources) SELECT id FROM a UNION SELECT id FROM one.cat_sources AS b",
             "WITH a AS (SELECT id FROM cat.sources AS cat_sources) SELECT id FROM a UNION SELECT id FROM cat.sources AS b",
         ),
+        (
+            "SELECT sources.id FROM one.odd_we_ird AS sources WHERE EXISTS (SELECT 1 AS n FROM one.cat_sources WHERE sources.id = ra)",
+            'SELECT sources.id FROM "odd.we ird" AS sources WHERE EXISTS '
+            "(SELECT 1 AS n FROM cat.sources AS cat_sources WHERE sources.id = ra)",
+        ),
+        ("SELECT ra FROM one.odd_we_ird AS sources, one.cat_sources", 'SELECT ra FROM "odd.we ird" AS sources, cat.sources AS cat_sources'),
         (
             "SELECT a.id FROM one.cat_sources AS a WHERE EXISTS (SELECT 1 AS n FROM one.cat_sources AS b WHERE b.id = a.id)",
             "SELECT a.id FROM cat.sources AS a WHERE EXISTS (SELECT 1 AS n FROM cat.sources AS b WHERE b.id = a.id)",
@@ -106,7 +112,7 @@ def test_what_an_upstream_does_not_declare_is_done_here(text: str, lacking: str)
 
 def test_what_an_upstream_declares_goes_to_it() -> None:
     text = "SELECT id FROM two.cat_sources WHERE 1 = CONTAINS(POINT('ICRS', ra, ra), CIRCLE('ICRS', 1, 2, 3))"
-    assert passed(text).text.startswith("SELECT id FROM cat.sources AS cat_sources WHERE 1 = CONTAINS(")
+    assert passed(text).text.startswith("SELECT id FROM cat.sources WHERE 1 = CONTAINS(")
 
 
 def test_conditions_and_columns_go_where_the_rows_are() -> None:
@@ -309,7 +315,7 @@ def test_a_function_of_an_archive_goes_to_it_with_the_whole_query(call: str) -> 
     assert plan == PassThrough(
         archive="one",
         url="https://one.example/tap",
-        text=f"SELECT name FROM cat.sources AS cat_sources WHERE {call}",
+        text=f"SELECT name FROM cat.sources WHERE {call}",
     )
 
 
