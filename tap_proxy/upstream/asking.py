@@ -95,7 +95,7 @@ def _synchronous(
     url, query = f"{client.site.url}/sync", request.query_string()
     if query is not None:
         return client.answer("GET", f"{url}?{query}", deadline=deadline)
-    return client.answer("POST", url, deadline=deadline, request=request)
+    return client.answer("POST", url, deadline=deadline, request=request, again=True)
 
 
 @asynccontextmanager

@@ -95,7 +95,7 @@ class Request:
     def query_string(self) -> str | None:
         """Return what a GET has in its URL, None where a form must be sent.
 
-        A short query is answered sooner so, and is asked again where a connection that was kept has just been closed.
+        A short query is answered sooner so.
         """
         if self.parts or not self.cacheable or not self._is_short():
             return None
@@ -143,7 +143,14 @@ class UpstreamClient:
 
     @asynccontextmanager
     async def answer(
-        self, method: str, url: str, *, deadline: float, request: Request | None = None, follow: bool = True
+        self,
+        method: str,
+        url: str,
+        *,
+        deadline: float,
+        request: Request | None = None,
+        follow: bool = True,
+        again: bool = False,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Ask and give the answer, whatever its status; leaving the block closes what is unread.
 
@@ -153,6 +160,8 @@ class UpstreamClient:
             Whether redirects are followed: to who makes a job, one is the answer (UWS 1.1 s2.2.2.1).
         deadline
             Until when an answer must begin, by the event loop's clock.
+        again
+            Whether it may be asked twice, where a connection that was kept turns out to be closed.
 
         Raises
         ------
@@ -161,7 +170,12 @@ class UpstreamClient:
         """
         with self._told():
             async with asyncio.timeout_at(deadline):
-                response = await (self._followed if follow else self._ask)(method, url, request)
+                try:
+                    response = await (self._followed if follow else self._ask)(method, url, request)
+                except aiohttp.ServerDisconnectedError:
+                    if not again:
+                        raise
+                    response = await self._followed(method, url, request)
         try:
             yield response
         finally:

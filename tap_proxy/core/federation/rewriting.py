@@ -67,8 +67,9 @@ def _name_there(place: Place) -> str:
 
 
 def _aliases(query: ast.Query) -> set[str]:
-    tables = (*of_type(ast.TableName, query), *of_type(ast.DerivedTable, query))
-    return {table.alias.name.lower() for table in tables if table.alias is not None}
+    aliases = [table.alias for table in of_type(ast.TableName, query)]
+    aliases += [table.alias for table in of_type(ast.DerivedTable, query)]
+    return {alias.name.lower() for alias in aliases if alias is not None}
 
 
 def _qualified_anew(query: ast.Query, qualifiers: Mapping[tuple[str, ...], str]) -> Iterable[Edit]:

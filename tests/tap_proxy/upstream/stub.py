@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
+from weakref import WeakSet
 
 from aiohttp import web
 
@@ -41,7 +42,7 @@ _FIRST_COLUMN = re.compile(r"SELECT\s+(?:TOP\s+\d+\s+)?(\w+)")
 BEHAVIOURS = (
     "good", "garbage", "html", "cut", "endless", "slow", "silent", "hangup", "loop", "inward", "bomb", "refused",
     "refused_with_200", "broken_inside", "busy", "wrong_columns", "huge_number", "overflow", "comments",
-    "late_error", "long_text", "access_url",
+    "late_error", "long_text", "access_url", "weary",
 )  # fmt: skip
 TYPES = {"long_text": ' arraysize="3*">char', "access_url": ' arraysize="9*">char', "obs_publisher_did": ">char"}
 
@@ -70,6 +71,8 @@ class Stub:
 
     def __init__(self) -> None:
         self.methods: list[str] = []
+        self._seen: WeakSet[object] = WeakSet()
+        self._wearied = False
         self.asked: list[dict[str, str]] = []
         self.headers: list[dict[str, str]] = []
         self.gone = 0
@@ -94,6 +97,8 @@ class Stub:
         given = {**request.query, **await request.post()}
         form = {name: value for name, value in given.items() if isinstance(value, str)}
         self.methods.append(request.method)
+        self._kept = request.transport in self._seen
+        self._seen.add(request.transport)
         self.asked.append(form)
         found = _FIRST_COLUMN.search(form.get("QUERY", ""))
         behaviour = getattr(self, f"_{found[1]}" if found else "_loop")
@@ -174,6 +179,10 @@ class Stub:
         fields = "".join(f'<FIELD name="{name}" datatype="char" arraysize="9*"/>' for name in DATASET)
         cells = "".join(f"<TD>{value}</TD>" for value in DATASET.values())
         return _votable(HEAD.replace('<FIELD name="a" datatype="int"/>', fields) + f"<TR>{cells}</TR>" + TAIL)
+
+    async def _weary(self, request: web.Request) -> web.StreamResponse:
+        self._wearied = self._kept and not self._wearied
+        return await (self._hangup if self._wearied else self._good)(request)
 
     async def _late_error(self, _request: web.Request) -> web.StreamResponse:
         late = '<INFO name="QUERY_STATUS" value="ERROR">disk is full</INFO></RESOURCE>'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import requests
@@ -63,6 +63,15 @@ def test_an_answer_comes_from_a_cache_only_where_the_caller_would_take_one(
     assert stub.methods[-1] == there
     assert stub.asked[-1]["QUERY"] == f"SELECT good FROM stub.things AS t -- {comment}"
     assert stub.asked[-1]["RUNID"] == "a&b"
+
+
+@pytest.mark.parametrize("ask_by", [requests.get, requests.post])
+def test_a_query_is_asked_again_where_a_kept_connection_is_closed(
+    base: str, ask_by: Callable[..., requests.Response]
+) -> None:
+    for behaviour in ("good", "weary"):
+        params = {"LANG": "ADQL", "QUERY": f"SELECT {behaviour} FROM {TABLE}"}
+        assert ask_by(f"{base}/tap/sync", params=params, timeout=60).status_code == 200
 
 
 def test_functions_of_an_upstream_are_offered_and_run_there(base: str, stub: Stub) -> None:
