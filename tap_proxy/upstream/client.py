@@ -93,10 +93,7 @@ class Request:
     cacheable: bool = False
 
     def query_string(self) -> str | None:
-        """Return what a GET has in its URL, None where a form must be sent.
-
-        A short query is answered sooner so.
-        """
+        """Return what a GET has in its URL, which is answered sooner than a form; None where a form must be sent."""
         if self.parts or not self.cacheable or not self._is_short():
             return None
         text = _encoded(tuple(self.params.items()))
