@@ -24,6 +24,7 @@ from tests.support.server import Server, serve
 
 TIMES = 200
 GOAL = 1.2
+LEAST_LIMIT = 100_000  # that of who does not say how many rows are wanted
 FORM = "application/x-votable+xml;serialization=BINARY2"
 ONE_ROW = "SELECT TOP 1 target_name, s_ra, s_dec FROM {}"
 ALL_ROWS = "SELECT * FROM {}"
@@ -35,6 +36,10 @@ console = Console(width=120)
 def _rows() -> int:
     given = [argument for argument in sys.argv if argument.startswith("--rows=")]
     return int(given[-1].partition("=")[2]) if given else service.ROWS
+
+
+def _most() -> str:
+    return str(max(LEAST_LIMIT, 2 * service.ROWS))
 
 
 def one_row(upstream: Server, proxy: Server) -> None:
@@ -91,7 +96,7 @@ def union(proxy: Server, title: str) -> float:
 
 @contextmanager
 def _archives(folder: Path, stack: ExitStack) -> Iterator[dict[str, Server]]:
-    limits = {"PENSTOCK_LOG_LEVEL": "warning", "PENSTOCK_TAP__MAXREC_HARD": str(2 * service.ROWS)}
+    limits = {"PENSTOCK_LOG_LEVEL": "warning", "PENSTOCK_TAP__MAXREC_HARD": _most()}
     yield {
         name: stack.enter_context(serve(folder / name, "tap", "uws", PENSTOCK_AUTHORITY=f"{name}.example", **limits))
         for name in ("north", "east", "west")
@@ -104,7 +109,7 @@ def _proxy(folder: Path, upstreams: dict[str, str]) -> Iterator[Server]:
     variables = {
         "PENSTOCK_LOG_LEVEL": "warning",
         "PENSTOCK_TAP__UPSTREAMS": json.dumps(settings),
-        "PENSTOCK_TAP__MAXREC_HARD": str(2 * service.ROWS),
+        "PENSTOCK_TAP__MAXREC_HARD": _most(),
         "PENSTOCK_TAP__ARCHIVE_TIME_LIMIT_S": "5",
     }
     with serve(folder / "proxy", "tap", "uws", **variables) as proxy:
