@@ -61,11 +61,13 @@ def _sole_upstream(query: ast.Query, analysed: Analysed, federation: Federation)
     """Return the upstream that can answer the whole query, or why there is none."""
     own: list[str] = []
     mounts: dict[str, Mount] = {}
+    there: set[str] = set()
     uploads = False
     for schema, table in analysed.tables:
         place = federation.place(schema, table)
         if place is not None:
             mounts[place.mount.name] = place.mount
+            there.add(place.remote.written.lower())
         elif schema == TAP_UPLOAD:
             uploads = True
         else:
@@ -78,6 +80,8 @@ def _sole_upstream(query: ast.Query, analysed: Analysed, federation: Federation)
         return None, f"{mount.name} does not declare {_listed(lacking)}"
     if uploads and "inline" not in mount.metadata.ability.upload_methods:
         return None, f"{mount.name} takes no uploads"
+    if any(each.name.name.lower() in there for each in query.common_tables):
+        return None, f"a common table has the name of one at {mount.name}"
     return mount, ""
 
 

@@ -75,6 +75,13 @@ def test_a_query_on_one_upstream_is_edited_and_nothing_else(text: str, edited: s
     assert (plan.archive, plan.text) == ("one", edited)
 
 
+def test_a_common_table_is_not_taken_for_one_at_the_upstream() -> None:
+    known = federation(mount("three", ("basic", "oid:long"), SOURCES))
+    text = "WITH basic AS (SELECT id FROM three.cat_sources) SELECT b.oid FROM three.basic AS b, basic AS c"
+    assert "a common table has the name of one at three" in as_text(plan_query(text, known))
+    assert isinstance(plan_query(text.replace("basic AS (", "c AS (").replace("basic AS c", "c"), known), PassThrough)
+
+
 def test_a_table_keeps_its_own_name_where_no_other_has_it() -> None:
     assert passed("SELECT oid FROM two.basic").text == "SELECT oid FROM basic"
     assert passed("SELECT oid FROM basic").text == "SELECT oid FROM basic"
