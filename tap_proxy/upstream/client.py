@@ -169,8 +169,8 @@ class UpstreamClient:
             async with asyncio.timeout_at(deadline):
                 try:
                     response = await (self._followed if follow else self._ask)(method, url, request)
-                except aiohttp.ServerDisconnectedError:
-                    if not again:
+                except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                    if not again or isinstance(error, aiohttp.ClientConnectorError):
                         raise
                     response = await self._followed(method, url, request)
         try:
