@@ -24,7 +24,7 @@ import aiohttp
 from penstock.auth.principal import ANONYMOUS
 from penstock.clock import utc_now
 from penstock.context import LAKE_MIGRATIONS
-from penstock.db import Database
+from penstock.db import Database, upsert
 from penstock.lake.mapping import as_timestamp, load_mapping
 from penstock.lake.port import Did
 from penstock.lake.rucio.client import RucioClient, open_client

@@ -72,6 +72,8 @@ class Run:
         Tell a failure after the first row inside the document, rather than raise it.
     job
         The job that it is, None if it is none.
+    cacheable
+        Whether the caller would take a result from a cache: who sends a GET would (TAP 1.1 s2.1).
     """
 
     now: datetime
@@ -80,6 +82,7 @@ class Run:
     caller: Principal = ANONYMOUS
     tell_failure: bool = True
     job: OfJob | None = None
+    cacheable: bool = False
 
 
 class Elsewhere(Protocol):

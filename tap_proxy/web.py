@@ -64,6 +64,7 @@ def add_sync(app: web.Application, service: TapService, settings: TapSettings, *
             base_url=urls.base(request),
             time_limit_s=settings.query_time_limit_s,
             caller=principal_of(request),
+            cacheable=request.method == "GET",
         )
         return await send_result(request, service, query, run)
 

@@ -108,6 +108,7 @@ class FormatTable:
         self.default = self.rows[0].format
         self._aliases: dict[str, Format] = {}
         self._types: dict[MediaType, Format] = {}
+        self._spelt: dict[str, Format] = {}
         for row in self.rows:
             self._enter(row)
 
@@ -119,6 +120,7 @@ class FormatTable:
         for text in (row.format.media_type, *row.media_types):
             if self._types.setdefault(_canonical(text), row.format) != row.format:
                 raise ValueError(f"two formats have the media type {text!r}")
+            self._spelt[text] = replace(row.format, media_type=text)
 
     def __iter__(self) -> Iterator[FormatRow]:
         return iter(self.rows)
@@ -147,9 +149,9 @@ class FormatTable:
         UsageError
             The form is not offered.
         """
-        by_alias = self._aliases.get(asked.lower())
-        if by_alias is not None:
-            return by_alias
+        known = self._aliases.get(asked.lower()) or self._spelt.get(asked)
+        if known is not None:
+            return known
         # A plus sign that was not percent-encoded arrives as a space.
         text = asked.replace(" xml", "+xml")
         by_type = self._types.get(_canonical(text))

@@ -13,11 +13,12 @@ from penstock.dali.errors import UsageError
 from penstock.votable.model import Field
 from penstock.votable.reader import TableFeed
 from penstock.votable.upload import UploadLimits
-from tap_proxy.upstream.client import UpstreamClient, UpstreamFailed
+from tap_proxy.upstream.client import UpstreamClient, UpstreamFailed, message_of
 
 _HEAD_BYTES = 1 << 16
 _TAIL_BYTES = 256
 _LONG_CHUNK = 1 << 15
+_LONGEST_BEGINNING = 8
 _ROOT = re.compile(rb"<(?:[A-Za-z][\w.-]*:)?VOTABLE[\s>]")
 _ROWS = re.compile(rb"<(?:[A-Za-z][\w.-]*:)?(?:TABLE|DATA)[\s>]")
 _END = re.compile(rb"</(?:[A-Za-z][\w.-]*:)?VOTABLE\s*>\s*(?:<!--.*?-->\s*)*$", re.DOTALL)
@@ -26,20 +27,33 @@ _SUBJECT = "The uploaded VOTable"
 
 
 async def checked(
-    client: UpstreamClient, chunks: AsyncGenerator[bytes, None], *, votable: bool
+    client: UpstreamClient, chunks: AsyncGenerator[bytes, None], *, votable: bool, begins: bytes = b""
 ) -> AsyncGenerator[bytes, None]:
     """Yield an answer unchanged, the first piece when it is seen that it is no error and no nonsense.
+
+    Parameters
+    ----------
+    client
+        Whom the answer is from.
+    chunks
+        The answer.
+    votable
+        Whether it must be a VOTable.
+    begins
+        What it must begin with otherwise.
 
     Raises
     ------
     UsageError
         It says that the query failed (DALI 1.2 s5.4.2).
     UpstreamFailed
-        It is no VOTable where one is wanted, or ends before its end.
+        It is not what is wanted, or ends before its end.
     """
     async with aclosing(chunks):
-        head = await _head(chunks)
+        head = await _head(chunks, votable=votable)
         _judge(client, head[:_HEAD_BYTES], votable=votable)
+        if not head.startswith(begins):
+            raise UpstreamFailed(f"{client.site.name}: what it gives is not of the form that was asked for.")
         tail = head[-_TAIL_BYTES:]
         yield head
         async for chunk in chunks:
@@ -49,10 +63,10 @@ async def checked(
             raise UpstreamFailed(f"{client.site.name}: its answer ends early.")
 
 
-async def _head(chunks: AsyncIterator[bytes]) -> bytes:
+async def _head(chunks: AsyncIterator[bytes], *, votable: bool) -> bytes:
     """Return as much as tells whether rows follow."""
     head = b""
-    while len(head) < _HEAD_BYTES and not _ROWS.search(head):
+    while len(head) < _HEAD_BYTES and not _tells(head, votable=votable):
         chunk = await anext(chunks, b"")
         if not chunk:
             break
@@ -60,12 +74,24 @@ async def _head(chunks: AsyncIterator[bytes]) -> bytes:
     return head
 
 
+def _tells(head: bytes, *, votable: bool) -> bool:
+    if votable or _is_markup(head):
+        return _ROWS.search(head) is not None
+    return len(head) >= _LONGEST_BEGINNING
+
+
+def _is_markup(head: bytes) -> bool:
+    return head.lstrip()[:1] == b"<"
+
+
 def _judge(client: UpstreamClient, head: bytes, *, votable: bool) -> None:
     is_votable = _ROOT.search(head) is not None
-    if (is_votable and _ERROR.search(head)) or (head.lstrip()[:1] == b"<" and not votable):
+    if is_votable and b"ERROR" in head and _ERROR.search(head):
         raise client.error(200, head)
     if votable and not is_votable:
         raise UpstreamFailed(f"{client.site.name}: what it gives is no VOTable.")
+    if _is_markup(head) and not votable:
+        raise UpstreamFailed(f"{client.site.name}: it gives a page where rows were asked for: {message_of(head)}")
 
 
 class Rows:

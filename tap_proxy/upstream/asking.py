@@ -92,7 +92,10 @@ async def ask(
 def _synchronous(
     client: UpstreamClient, request: Request, deadline: float
 ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-    return client.answer("POST", f"{client.site.url}/sync", deadline=deadline, request=request)
+    url, query = f"{client.site.url}/sync", request.query_string()
+    if query is not None:
+        return client.answer("GET", f"{url}?{query}", deadline=deadline)
+    return client.answer("POST", url, deadline=deadline, request=request, again=True)
 
 
 @asynccontextmanager

@@ -34,6 +34,7 @@ _SMALL_BYTES = 1 << 24
 _MOST_MESSAGE = 2000
 _SHORT = 4096
 _CACHED_FORMS = 256
+_LONGEST_QUERY_STRING = 2000
 _TAG = re.compile(r"<[^>]*>")
 _log = structlog.get_logger(__name__)
 
@@ -82,17 +83,27 @@ def _encoded(items: tuple[tuple[str, str], ...]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What an upstream is asked: parameters, and tables that go with them."""
+    """What an upstream is asked: parameters, and tables that go with them.
+
+    `cacheable` tells that who asks would take an answer from a cache, as who sends a GET does (TAP 1.1 s2.1).
+    """
 
     params: Mapping[str, str]
     parts: Sequence[Part] = ()
+    cacheable: bool = False
+
+    def query_string(self) -> str | None:
+        """Return what a GET has in its URL, which is answered sooner than a form; None where a form must be sent."""
+        if self.parts or not self.cacheable or not self._is_short():
+            return None
+        text = _encoded(tuple(self.params.items()))
+        return text if len(text) <= _LONGEST_QUERY_STRING else None
 
     def body(self) -> aiohttp.FormData | bytes:
         """Return a form, anew each time, since sending uses it up."""
         if not self.parts:
             items = tuple(self.params.items())
-            short = sum(map(len, self.params.values())) < _SHORT
-            return (_encoded(items) if short else urlencode(items)).encode()
+            return (_encoded(items) if self._is_short() else urlencode(items)).encode()
         form = aiohttp.FormData(quote_fields=False)
         for name, value in self.params.items():
             form.add_field(name, value)
@@ -100,6 +111,9 @@ class Request:
             content = part.content if isinstance(part.content, bytes) else part.content.open("rb")
             form.add_field(part.name, content, filename=part.name, content_type="application/x-votable+xml")
         return form
+
+    def _is_short(self) -> bool:
+        return sum(map(len, self.params.values())) < _SHORT
 
 
 class UpstreamClient:
@@ -126,7 +140,14 @@ class UpstreamClient:
 
     @asynccontextmanager
     async def answer(
-        self, method: str, url: str, *, deadline: float, request: Request | None = None, follow: bool = True
+        self,
+        method: str,
+        url: str,
+        *,
+        deadline: float,
+        request: Request | None = None,
+        follow: bool = True,
+        again: bool = False,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Ask and give the answer, whatever its status; leaving the block closes what is unread.
 
@@ -136,6 +157,8 @@ class UpstreamClient:
             Whether redirects are followed: to who makes a job, one is the answer (UWS 1.1 s2.2.2.1).
         deadline
             Until when an answer must begin, by the event loop's clock.
+        again
+            Whether it may be asked twice, where a connection that was kept turns out to be closed.
 
         Raises
         ------
@@ -144,7 +167,12 @@ class UpstreamClient:
         """
         with self._told():
             async with asyncio.timeout_at(deadline):
-                response = await (self._followed if follow else self._ask)(method, url, request)
+                try:
+                    response = await (self._followed if follow else self._ask)(method, url, request)
+                except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                    if not again or isinstance(error, aiohttp.ClientConnectorError):
+                        raise
+                    response = await self._followed(method, url, request)
         try:
             yield response
         finally:
@@ -159,17 +187,19 @@ class UpstreamClient:
         UpstreamFailed
             It breaks off, is not whole at the deadline, or swells as no table does.
         """
-        size, loop = 0, asyncio.get_running_loop()
+        size, loop, content = 0, asyncio.get_running_loop(), response.content
         while True:
             with self._told():
-                async with asyncio.timeout_at(deadline):
-                    chunk = await response.content.readany()
+                chunk = content.read_nowait()
+                if not (chunk or content.at_eof()):
+                    async with asyncio.timeout_at(deadline):
+                        chunk = await content.readany()
                 if loop.time() > deadline:  # where something has come already, there is no waiting that could time out
                     raise TimeoutError
             if not chunk:
                 return
             size += len(chunk)
-            if size > _SMALL_BYTES and size > _MOST_SWELLING * response.content.total_raw_bytes:
+            if size > _SMALL_BYTES and size > _MOST_SWELLING * content.total_raw_bytes:
                 raise UpstreamFailed(f"{self.site.name}: its answer is compressed beyond reason.")
             yield chunk
 

@@ -18,7 +18,7 @@ from penstock.votable.model import Field
 from penstock.votable.stream import VOTableWriter
 from penstock.votable.upload import UploadLimits
 from tap_proxy.adql import Catalogue
-from tap_proxy.core.federation.batches import ACCESS_URL, relinked
+from tap_proxy.core.federation.batches import ACCESS_URL, relinked, unbounded
 from tap_proxy.core.federation.catalogue import OBSCORE, Federation
 from tap_proxy.core.federation.mount import Mount
 from tap_proxy.core.federation.plan import Gather, Local, PassThrough, Plan
@@ -36,6 +36,8 @@ from tap_proxy.upstream.shadows import Attempt, Shadows
 from tap_proxy.upstream.union import with_union
 
 _CACHED_PLANS = 512
+_CACHED_FORMS = 64
+_BEGINNINGS = {"fits": b"SIMPLE", "parquet": b"PAR1"}
 _NO_LIMIT = 1 << 62
 
 
@@ -81,6 +83,9 @@ class Federator:
             archive_time_limit_s=settings.archive_time_limit_s,
         )
         self._plan_cached = lru_cache(maxsize=_CACHED_PLANS)(lambda text: plan_query(text, federation))
+        self._form_cached = lru_cache(maxsize=_CACHED_FORMS)(
+            lambda archive, wanted: self._mount(archive).metadata.ability.form_of(wanted)
+        )
 
     def plan(self, text: str, uploads: Sequence[UploadedTable] = ()) -> Plan:
         """Return how a query will be answered; nothing is run.
@@ -123,14 +128,16 @@ class Federator:
         client, mount = self._clients[plan.archive], self._mount(plan.archive)
         ability = mount.metadata.ability
         relink = bool(mount.dids_to_links) and any(field.name.lower() == ACCESS_URL for field in statement.fields)
-        form = None if relink else ability.form_of(query.format)
+        form = None if relink else self._form_cached(plan.archive, query.format)
         asked = form or ability.quickest()
         parts = await asyncio.to_thread(_contents, query, statement.uploads) if query.uploads else []
-        request = _request(parameters(plan.text, asked, query.maxrec, ability.version), query, parts)
+        params = parameters(plan.text, asked, query.maxrec, ability.version)
+        request = _request(params, query, parts, cacheable=run.cacheable)
         here = None if run.job is None else Attempt(self._shadows, run.job.id, run.job.report)
         async with ask(client, request, deadline=deadline, here=here) as response:
             is_votable = form is None or query.format.serialization is not None
-            chunks = checked(client, client.chunks(response, deadline=deadline), votable=is_votable)
+            begins = b"" if is_votable else _BEGINNINGS.get(query.format.key, b"")
+            chunks = checked(client, client.chunks(response, deadline=deadline), votable=is_votable, begins=begins)
             async with aclosing(chunks):
                 if form is not None:
                     yield Relayed(pieces=chunks)
@@ -142,8 +149,9 @@ class Federator:
     def _reread(self, rows: Rows, mount: Mount, run: Run, *, relink: bool) -> Gathered:
         """Return an answer whose rows are written anew, since the form that is wanted is not the upstream's."""
         prefixes = mount.dids_to_links if relink else ()
+        fields = tuple(replace(field, id=None) for field in rows.fields)
         return Gathered(
-            fields=tuple(replace(field, id=None) for field in rows.fields),
+            fields=tuple(map(unbounded, fields)) if relink else fields,
             parts=_parts(rows, prefixes, self._links(run)),
             infos=((f"archive_{mount.name}", mount.url),),
             has_links=relink,
@@ -173,7 +181,7 @@ class Federator:
         whole = replace(statement, sql=sql, uploads=(*statement.uploads, *fetched)).at(run.base_url)
         left_s = max(0.001, deadline - asyncio.get_running_loop().time())
         return Gathered(
-            fields=statement.fields,
+            fields=tuple(map(unbounded, statement.fields)),
             parts=self._source.open(whole, maxrows=query.maxrec + 1, time_limit_s=left_s),
             infos=gathering.infos(plan),
             missing=gathering.missing,
@@ -216,13 +224,13 @@ def _limits() -> UploadLimits:
     return UploadLimits(max_bytes=_NO_LIMIT, max_rows=_NO_LIMIT, max_columns=5000)
 
 
-def _request(params: Mapping[str, str], query: TapQuery, parts: Sequence[FilePart]) -> Request:
+def _request(params: Mapping[str, str], query: TapQuery, parts: Sequence[FilePart], *, cacheable: bool) -> Request:
     more: dict[str, str] = {}
     if query.runid is not None:
         more["RUNID"] = query.runid
     if parts:
         more["UPLOAD"] = ";".join(f"{part.name},param:{part.name}" for part in parts)
-    return Request(params={**params, **more}, parts=parts)
+    return Request(params={**params, **more}, parts=parts, cacheable=cacheable)
 
 
 def _contents(query: TapQuery, uploads: Sequence[UploadedTable]) -> list[FilePart]:

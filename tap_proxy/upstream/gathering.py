@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -144,8 +144,10 @@ class Gathering:
                 rows = Rows(client, chunks, limits)
                 batches, cut = await self._taken(rows, columns, most)
         batches = [relinked(batch, fetch.columns, mount.dids_to_links, self._links_url) for batch in batches]
-        enough = fetch.limit is not None and fetch.limit <= self._bounds.rows
-        return Fetched(fetch=fetch, columns=columns, batches=tuple(batches), cut=cut and not enough)
+        fetched = Fetched(fetch=fetch, columns=columns, batches=tuple(batches))
+        # Who gives fewer rows than were asked for, and says that there are more, has a lower limit of its own.
+        enough = fetch.limit is not None and fetched.rows >= fetch.limit
+        return replace(fetched, cut=cut and not enough)
 
     async def _taken(self, rows: Rows, columns: Sequence[Field], most: int) -> tuple[list[pa.RecordBatch], bool]:
         """Return the rows as they are kept, and whether there are more."""

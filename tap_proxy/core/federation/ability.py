@@ -21,10 +21,10 @@ _TAP = "ivo://ivoa.net/std/tap"
 _XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _SERIALIZATION_IDS = {"TABLEDATA": "#output-votable-td", "BINARY2": "#output-votable-binary2"}
 _SAME_EVERYWHERE = {
-    "csv": "text/csv",
-    "tsv": "text/tab-separated-values",
-    "fits": "application/fits",
-    "parquet": "application/vnd.apache.parquet",
+    # Where no header is declared there may be none (RFC 4180 s3); TSV cannot say so, and services leave it out.
+    "csv": MediaType(essence="text/csv", params=frozenset({("header", "present")})),
+    "fits": MediaType(essence="application/fits"),
+    "parquet": MediaType(essence="application/vnd.apache.parquet"),
 }
 _MOST_FEATURES = 5000
 
@@ -69,7 +69,8 @@ class Ability:
     def form_of(self, wanted: Format) -> str | None:
         """Return what to ask for to get a form as it is, None where it is not offered or means something of ours."""
         if wanted.serialization is None:
-            return self._mime(_SAME_EVERYWHERE.get(wanted.key))
+            same = _SAME_EVERYWHERE.get(wanted.key)
+            return None if same is None else self._mime(same)
         exact = self.votable(wanted.serialization)
         if exact is None and "serialization" not in wanted.media_type.lower():
             return VOTABLE
@@ -89,10 +90,10 @@ class Ability:
         """Return what to ask for where we read the rows ourselves."""
         return self.votable("BINARY2") or VOTABLE
 
-    def _mime(self, essence: str | None) -> str | None:
+    def _mime(self, wanted: MediaType) -> str | None:
         for each in self.formats:
             parsed = MediaType.parse(each.mime)
-            if essence is not None and parsed is not None and parsed.essence == essence:
+            if parsed is not None and parsed.essence == wanted.essence and parsed.params >= wanted.params:
                 return each.mime
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -36,6 +37,12 @@ def kept_field(field: Field) -> Field:
     return field
 
 
+def unbounded(field: Field) -> Field:
+    """Return a field of text without its limit: archives have longer texts than they declare, and links are longer."""
+    is_text = field.datatype in ("char", "unicodeChar") and "x" not in (field.arraysize or "")
+    return replace(field, arraysize="*") if is_text else field
+
+
 def _kept(array: pa.Array[Any], found: Field, wanted: Field) -> pa.Array[Any]:
     target = arrow_type(kept_field(wanted))
     if pa.types.is_string(target):
@@ -50,9 +57,10 @@ def _kept(array: pa.Array[Any], found: Field, wanted: Field) -> pa.Array[Any]:
 def relinked(batch: pa.RecordBatch, names: Sequence[str], prefixes: Sequence[str], links_url: str) -> pa.RecordBatch:
     """Let access URLs of some datasets lead to a DataLink service; `names` are the columns'.
 
-    Rows whose publisher DID begins with none of `prefixes`, or is not among the columns, stay as they are.
+    Rows whose publisher DID begins with none of `prefixes`, or is not among the columns, stay as they are; so does what
+    should be text and is not.
     """
-    where = {name.lower(): index for index, name in enumerate(names)}
+    where = {name.lower(): index for index, name in enumerate(names) if pa.types.is_string(batch.column(index).type)}
     if not prefixes or DID not in where or ACCESS_URL not in where:
         return batch
     dids = batch.column(where[DID])

@@ -61,11 +61,13 @@ def _sole_upstream(query: ast.Query, analysed: Analysed, federation: Federation)
     """Return the upstream that can answer the whole query, or why there is none."""
     own: list[str] = []
     mounts: dict[str, Mount] = {}
+    there: set[str] = set()
     uploads = False
     for schema, table in analysed.tables:
         place = federation.place(schema, table)
         if place is not None:
             mounts[place.mount.name] = place.mount
+            there.add(place.remote.written.lower())
         elif schema == TAP_UPLOAD:
             uploads = True
         else:
@@ -78,6 +80,8 @@ def _sole_upstream(query: ast.Query, analysed: Analysed, federation: Federation)
         return None, f"{mount.name} does not declare {_listed(lacking)}"
     if uploads and "inline" not in mount.metadata.ability.upload_methods:
         return None, f"{mount.name} takes no uploads"
+    if any(each.name.name.lower() in there for each in query.common_tables):
+        return None, f"a common table has the name of one at {mount.name}"
     return mount, ""
 
 
@@ -210,11 +214,8 @@ class _Planner:
         return without_qualifiers(self._query.text, said.condition, known)
 
     def _is_ruled_out(self, mount: Mount, occurrences: Sequence[Occurrence]) -> bool:
-        """Tell whether the query wants other archives than this one: ``archive = 'cadc'``, ``archive IN (...)``."""
-        if len(occurrences) != 1:
-            return False
-        wanted = [names for said in occurrences[0].said if (names := _archives(said)) is not None]
-        return any(mount.name not in names for names in wanted)
+        """Tell whether the query wants other archives than this one: ``archive = 'cadc'``, ``archive NOT IN (...)``."""
+        return len(occurrences) == 1 and any(_rules_out(said, mount.name) for said in occurrences[0].said)
 
     def _narrow(self, group: _Group, equated: Equated) -> None:
         source = equated.source
@@ -286,19 +287,24 @@ def _keys(equated: Equated, *, fetched: bool, query: str | None = None) -> Keys:
     )
 
 
-def _archives(said: Said) -> set[str] | None:
-    """Return the archives that a condition wants, None where it says nothing of them."""
+def _rules_out(said: Said, archive: str) -> bool:
+    """Tell whether a condition on the column ``archive`` holds for no row of one."""
     if set(said.names.values()) != {ARCHIVE.name}:
-        return None
+        return False
     match said.condition:
-        case ast.Comparison(left=ast.ColumnReference(), operator="=", right=ast.StringLiteral(value=value)):
-            return {value}
-        case ast.Comparison(left=ast.StringLiteral(value=value), operator="=", right=ast.ColumnReference()):
-            return {value}
-        case ast.InList(operand=ast.ColumnReference(), values=values, negated=False):
-            if all(isinstance(value, ast.StringLiteral) for value in values):
-                return {value.value for value in values if isinstance(value, ast.StringLiteral)}
-    return None
+        case (
+            ast.Comparison(
+                left=ast.ColumnReference(), operator="=" | "<>" as operator, right=ast.StringLiteral() as one
+            )
+            | ast.Comparison(
+                left=ast.StringLiteral() as one, operator="=" | "<>" as operator, right=ast.ColumnReference()
+            )
+        ):
+            return (one.value == archive) is (operator == "<>")
+        case ast.InList(operand=ast.ColumnReference(), values=values, negated=negated):
+            named = [value.value for value in values if isinstance(value, ast.StringLiteral)]
+            return len(named) == len(values) and (archive in named) is negated
+    return False
 
 
 def _ordered(groups: Sequence[_Group]) -> Iterator[list[Fetch]]:

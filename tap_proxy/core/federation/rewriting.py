@@ -6,7 +6,8 @@ stay as the caller wrote them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from penstock.identifiers import query_ready
@@ -42,34 +43,41 @@ def edited(text: str, edits: Iterable[Edit], *, start: int = 0, end: int | None 
 def for_upstream(query: ast.Query, located: Located) -> str:
     """Return the text of a query as the upstream of all its tables understands it.
 
-    A table without alias gets its name here as an alias, by which the rest of the query knows it.
+    A table without alias gets its name here as an alias where the rest of the query knows it by that, or could take it
+    for another. Columns are qualified by it as it is spelt there: services in use tell letter case and quotes apart.
     """
+    found = [(table, place) for table in of_type(ast.TableName, query) if (place := located(table)) is not None]
+    used = {names[-1].name.lower() for names, _ in _qualified(query) if names} | _aliases(query)
+    times = Counter(_name_there(place).lower() for _, place in found)
     edits: list[Edit] = []
-    qualifiers: dict[tuple[str, str], str] = {}
-    for table in of_type(ast.TableName, query):
-        place = located(table)
-        if place is None:
-            continue
-        here = place.remote.table.name
-        by_mount = table.names[-1].name.lower() == here.lower()
-        alias = f" AS {here}" if by_mount and table.alias is None and not _keeps_its_name(place) else ""
+    qualifiers: dict[tuple[str, ...], str] = {}
+    for table, place in found:
+        here, there, alias = place.remote.table.name.lower(), _name_there(place), ""
+        if table.alias is None and table.names[-1].name.lower() == here:
+            if there.lower() != here and (times[there.lower()] > 1 or used & {here, there.lower()}):
+                alias, there = f" AS {place.remote.table.name}", place.remote.table.name
+            qualifiers[here,] = qualifiers[place.mount.name.lower(), here] = there
         edits.append(Edit(table.name_span.start, table.name_span.end, place.remote.written + alias))
-        if by_mount:
-            qualifiers[place.mount.name.lower(), here.lower()] = here
-    edits += _unqualified(query, qualifiers)
+    edits += _qualified_anew(query, qualifiers)
     return edited(query.text, edits)
 
 
-def _keeps_its_name(place: Place) -> bool:
-    """Tell whether the upstream calls a table as we do."""
-    return place.remote.written.rpartition(".")[2].lower() == place.remote.table.name.lower()
+def _name_there(place: Place) -> str:
+    return place.remote.written.rpartition(".")[2]
 
 
-def _unqualified(query: ast.Query, qualifiers: dict[tuple[str, str], str]) -> Iterable[Edit]:
-    """Cut the name of the mount from columns that are qualified by it: ``cadc.ivoa_obscore.s_ra``."""
+def _aliases(query: ast.Query) -> set[str]:
+    aliases = [table.alias for table in of_type(ast.TableName, query)]
+    aliases += [table.alias for table in of_type(ast.DerivedTable, query)]
+    return {alias.name.lower() for alias in aliases if alias is not None}
+
+
+def _qualified_anew(query: ast.Query, qualifiers: Mapping[tuple[str, ...], str]) -> Iterable[Edit]:
+    """Write names of mounted tables before columns as the query to the upstream does: ``cadc.ivoa_obscore.s_ra``."""
     for names, span in _qualified(query):
-        if len(names) == 2 and (names[0].name.lower(), names[1].name.lower()) in qualifiers:
-            yield Edit(span.start, names[1].span.start, "")
+        qualifier = qualifiers.get(tuple(each.name.lower() for each in names))
+        if qualifier is not None:
+            yield Edit(span.start, names[-1].span.end, qualifier)
 
 
 def _qualified(query: ast.Query) -> Iterable[tuple[tuple[ast.Identifier, ...], ast.Span]]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
+from weakref import WeakSet
 
 from aiohttp import web
 
@@ -24,7 +25,8 @@ CAPABILITIES = """<c:capabilities xmlns:c="http://www.ivoa.net/xml/VOSICapabilit
       </languageFeatures>
     </language>
     <outputFormat><mime>application/x-votable+xml</mime></outputFormat>
-    <outputFormat><mime>text/csv</mime><alias>csv</alias></outputFormat>
+    <outputFormat><mime>text/csv;header=present</mime><alias>csv</alias></outputFormat>
+    <outputFormat><mime>application/fits</mime><alias>fits</alias></outputFormat>
     <uploadMethod ivo-id="ivo://ivoa.net/std/TAPRegExt#upload-inline"/>
   </capability>
 </c:capabilities>"""
@@ -35,19 +37,22 @@ TAIL = "</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
 OVERFLOW = '<INFO name="QUERY_STATUS" value="OVERFLOW"/>'
 ERROR = """<VOTABLE version="1.4"><RESOURCE type="results"><INFO name="QUERY_STATUS" value="ERROR">{}</INFO>
 </RESOURCE></VOTABLE>"""
+DATASET = {"access_url": "http://x/", "obs_publisher_did": "ivo://x/1"}
 _FIRST_COLUMN = re.compile(r"SELECT\s+(?:TOP\s+\d+\s+)?(\w+)")
 BEHAVIOURS = (
     "good", "garbage", "html", "cut", "endless", "slow", "silent", "hangup", "loop", "inward", "bomb", "refused",
     "refused_with_200", "broken_inside", "busy", "wrong_columns", "huge_number", "overflow", "comments",
+    "late_error", "long_text", "access_url", "weary",
 )  # fmt: skip
+TYPES = {"long_text": ' arraysize="3*">char', "access_url": ' arraysize="9*">char', "obs_publisher_did": ">char"}
 
 
 def tableset() -> str:
     """Describe a table whose columns are the behaviours."""
     columns = "".join(
         f'<column><name>{name}</name><dataType xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
-        f'xsi:type="vs:VOTableType">int</dataType></column>'
-        for name in BEHAVIOURS
+        f'xsi:type="vs:VOTableType"{TYPES.get(name, ">int")}</dataType></column>'
+        for name in (*BEHAVIOURS, "obs_publisher_did")
     )
     return (
         '<v:tableset xmlns:v="http://www.ivoa.net/xml/VOSITables/v1.0" xmlns:vs="x"><schema><name>stub</name>'
@@ -62,9 +67,12 @@ def bomb() -> bytes:
 
 
 class Stub:
-    """The stub; `gone` counts clients that left before the end, `asked` keeps all parameters that came."""
+    """The stub; `gone` counts clients that left before the end, `methods` and `asked` keep what came to /sync."""
 
     def __init__(self) -> None:
+        self.methods: list[str] = []
+        self._seen: WeakSet[object] = WeakSet()
+        self._wearied = False
         self.asked: list[dict[str, str]] = []
         self.headers: list[dict[str, str]] = []
         self.gone = 0
@@ -86,7 +94,11 @@ class Stub:
 
     async def _sync(self, request: web.Request) -> web.StreamResponse:
         self.headers.append(dict(request.headers))
-        form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+        given = {**request.query, **await request.post()}
+        form = {name: value for name, value in given.items() if isinstance(value, str)}
+        self.methods.append(request.method)
+        self._kept = request.transport in self._seen
+        self._seen.add(request.transport)
         self.asked.append(form)
         found = _FIRST_COLUMN.search(form.get("QUERY", ""))
         behaviour = getattr(self, f"_{found[1]}" if found else "_loop")
@@ -159,6 +171,22 @@ class Stub:
 
     async def _huge_number(self, _request: web.Request) -> web.StreamResponse:
         return _votable(HEAD.replace('"int"', '"long"') + "<TR><TD>99999999999</TD></TR>" + TAIL)
+
+    async def _long_text(self, _request: web.Request) -> web.StreamResponse:
+        return _votable(HEAD.replace('"int"', '"char" arraysize="*"') + "<TR><TD>long text</TD></TR>" + TAIL)
+
+    async def _access_url(self, _request: web.Request) -> web.StreamResponse:
+        fields = "".join(f'<FIELD name="{name}" datatype="char" arraysize="9*"/>' for name in DATASET)
+        cells = "".join(f"<TD>{value}</TD>" for value in DATASET.values())
+        return _votable(HEAD.replace('<FIELD name="a" datatype="int"/>', fields) + f"<TR>{cells}</TR>" + TAIL)
+
+    async def _weary(self, request: web.Request) -> web.StreamResponse:
+        self._wearied = self._kept and not self._wearied
+        return await (self._hangup if self._wearied else self._good)(request)
+
+    async def _late_error(self, _request: web.Request) -> web.StreamResponse:
+        late = '<INFO name="QUERY_STATUS" value="ERROR">disk is full</INFO></RESOURCE>'
+        return _votable(HEAD + ROW + TAIL.replace("</RESOURCE>", late))
 
     async def _overflow(self, _request: web.Request) -> web.StreamResponse:
         return _votable(

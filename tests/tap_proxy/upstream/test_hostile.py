@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import requests
@@ -30,7 +30,7 @@ def base(tmp_path_factory: pytest.TempPathFactory, stub: Stub) -> Iterator[str]:
         running(stub.serving) as upstream,
         proxy(
             folder,
-            {"hostile": {"url": f"{upstream}/tap", **settings}},
+            {"hostile": {"url": f"{upstream}/tap", "dids_to_links": ["ivo://x/"], **settings}},
             query_time_limit_s=TIME_LIMIT_S,
             fetch_max_bytes=1 << 20,
         ) as served,
@@ -48,6 +48,30 @@ def test_a_good_answer_passes_unchanged(base: str) -> None:
     assert response.status_code == 200
     assert response.text.startswith("<VOTABLE version=")
     assert "<TR><TD>1</TD></TR>" in response.text
+
+
+@pytest.mark.parametrize(
+    ("method", "comment", "there"),
+    [("GET", "+ % & ; 'é'", "GET"), ("GET", "long " * 500, "POST"), ("POST", "", "POST")],
+)
+def test_an_answer_comes_from_a_cache_only_where_the_caller_would_take_one(
+    base: str, stub: Stub, method: str, comment: str, there: str
+) -> None:
+    query = f"SELECT good FROM {TABLE} AS t -- {comment}"
+    given = {"params" if method == "GET" else "data": {"LANG": "ADQL", "QUERY": query, "RUNID": "a&b"}}
+    assert requests.request(method, f"{base}/tap/sync", timeout=60, **given).status_code == 200
+    assert stub.methods[-1] == there
+    assert stub.asked[-1]["QUERY"] == f"SELECT good FROM stub.things AS t -- {comment}"
+    assert stub.asked[-1]["RUNID"] == "a&b"
+
+
+@pytest.mark.parametrize("ask_by", [requests.get, requests.post])
+def test_a_query_is_asked_again_where_a_kept_connection_is_closed(
+    base: str, ask_by: Callable[..., requests.Response]
+) -> None:
+    for behaviour in ("good", "weary"):
+        params = {"LANG": "ADQL", "QUERY": f"SELECT {behaviour} FROM {TABLE}"}
+        assert ask_by(f"{base}/tap/sync", params=params, timeout=60).status_code == 200
 
 
 def test_functions_of_an_upstream_are_offered_and_run_there(base: str, stub: Stub) -> None:
@@ -95,6 +119,25 @@ def test_what_fails_before_the_first_row_is_an_error_document(
     assert "Traceback" not in response.text
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "form", "status", "words"),
+    [
+        ("html", "csv", 502, "a page where rows were asked for: Welcome to our archive"),
+        ("good", "csv", 502, "a page where rows were asked for"),
+        ("refused_with_200", "csv", 400, "hostile: too complicated"),
+        ("garbage", "fits", 502, "not of the form that was asked for"),
+        ("html", "fits", 502, "a page where rows were asked for"),
+    ],
+)
+def test_what_is_not_of_the_form_that_was_asked_for_is_not_passed_on(
+    base: str, behaviour: str, form: str, status: int, words: str
+) -> None:
+    response = ask(base, f"SELECT {behaviour} FROM {TABLE}", RESPONSEFORMAT=form)
+    assert response.status_code == status
+    assert 'name="QUERY_STATUS" value="ERROR"' in response.text
+    assert words in response.text
+
+
 def test_silence_ends(base: str) -> None:
     response = ask(base, f"SELECT silent FROM {TABLE}")
     assert response.status_code == 504
@@ -126,6 +169,7 @@ def test_what_fails_after_the_first_row_breaks_the_connection(base: str, behavio
         ("broken_inside", "is int, not 'one'"),
         ("wrong_columns", "2 columns where 1 were asked for"),
         ("huge_number", "holds what is not int"),
+        ("late_error", "disk is full"),
         ("refused", "hostile: no such thing"),
     ],
 )
@@ -136,9 +180,25 @@ def test_rows_that_cannot_be_had_fail_the_join(base: str, behaviour: str, words:
     assert words in response.text.replace("&#39;", "'")
 
 
+def test_text_is_longer_than_the_archive_says(base: str) -> None:
+    assert "<TD>long text</TD>" in ask(base, joined("long_text")).text
+
+
+@pytest.mark.parametrize("more", ["", ", tap_schema.schemas AS s WHERE s.schema_name = 'ivoa'"])
+@pytest.mark.parametrize("form", ["votable/b2", "votable/td", "json"])
+def test_an_access_url_that_leads_here_has_room(base: str, more: str, form: str) -> None:
+    query = f"SELECT x.access_url, x.obs_publisher_did FROM {TABLE} AS x{more}"
+    response = ask(base, query.replace("x.access_url", "access_url"), RESPONSEFORMAT=form)
+    assert response.status_code == 200, response.text
+    if form != "votable/b2":
+        assert f"{base}/datalink/links?ID=ivo%3A%2F%2Fx%2F1" in response.text
+
+
 def test_an_overflow_there_is_one_here(base: str) -> None:
     assert 'value="OVERFLOW"' in ask(base, f"SELECT overflow FROM {TABLE}", RESPONSEFORMAT="votable/b2").text
     assert 'value="OVERFLOW"' in ask(base, joined("overflow")).text
+    # It has no LOWER: what the query needs is fetched, and the archive has a lower limit than the query.
+    assert 'value="OVERFLOW"' in ask(base, f"SELECT overflow, LOWER('A') AS a FROM {TABLE}").text
 
 
 def test_a_count_of_rows_that_are_not_whole_is_refused(base: str) -> None:

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from penstock.tables import ForeignKey, Table
-from tap_proxy.core.federation.ability import VOTABLE, Ability, Unreadable, read_capabilities
+from tap_proxy.core.federation.ability import VOTABLE, Ability, OfferedFormat, Unreadable, read_capabilities
 from tap_proxy.core.federation.functions import function_of
 from tap_proxy.core.federation.mount import (
     Metadata,
@@ -161,6 +161,20 @@ def test_little_is_taken_for_granted() -> None:
 )
 def test_forms_are_asked_for_where_they_are_offered(asked: str, form: str | None) -> None:
     assert ABLE.form_of(TAP_FORMATS.resolve(asked)) == form
+
+
+@pytest.mark.parametrize(
+    ("offered", "form"),
+    [
+        (("text/csv", "text/csv;header=present"), "text/csv;header=present"),
+        (("text/csv;charset=utf-8",), None),
+        (("text/csv;header=absent",), None),
+    ],
+)
+def test_csv_passes_only_where_it_has_a_header(offered: tuple[str, ...], form: str | None) -> None:
+    ability = Ability(formats=tuple(OfferedFormat(mime=mime) for mime in (*offered, "text/tab-separated-values")))
+    assert ability.form_of(TAP_FORMATS.resolve("csv")) == form
+    assert ability.form_of(TAP_FORMATS.resolve("tsv")) is None
 
 
 def test_a_votable_of_unknown_kind_is_not_taken_for_another() -> None:
