@@ -203,7 +203,10 @@ def _capabilities(
 
 
 async def _engine_of(resources: Resources) -> TapService:
-    return await resources.shared(ENGINE)
+    """Give a job the engine, with the tables that are published when it begins."""
+    mounts = await resources.shared(MOUNTS)
+    await mounts.load()
+    return mounts.service
 
 
 QUERY_TAP = query_job(_engine_of, path=PATH)

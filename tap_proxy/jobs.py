@@ -40,6 +40,9 @@ _PARAMETERS = (
 def query_job(engine: Engine, *, path: str) -> JobType:
     """Return the job type of a TAP query; `path` is where the host mounts TAP."""
 
+    async def warm_up(resources: Resources) -> None:
+        await (await engine(resources)).source.ping()
+
     async def run(context: JobContext) -> None:
         # Parameters are checked here and not before (TAP 1.1 s2.7).
         resources = await context.resources()
@@ -76,6 +79,7 @@ def query_job(engine: Engine, *, path: str) -> JobType:
         results=(ResultSpec(id=RESULT_ID, description="The rows"),),
         validate_at_creation=False,
         prepare=partial(parse, "SELECT 1 AS one FROM any_table"),  # the first query builds the parser
+        warm_up=warm_up,
     )
 
 

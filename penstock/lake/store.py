@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +55,17 @@ def among(dialect: Dialect, column: sa.ColumnElement[str], values: Iterable[str]
     return column.in_(sa.select(listed.c.value))
 
 
-def _metadata(dialect: Dialect, files: sa.Table) -> sa.Select[Any]:
+@cache
+def _metadata(dialect: Dialect) -> Statement:
     """Return the question for what is known of the files in the parameter `dids`."""
+    files = Catalogue.of(dialect).files
     query = sa.select(files.c.did, files.c.media_type, files.c.public_from, files.c.metadata)
     if dialect == "postgresql":
-        return query.where(files.c.did == sa.any_(sa.cast(sa.bindparam("dids"), postgresql.ARRAY(sa.Text))))
-    listed = sa.func.json_each(sa.bindparam("dids")).table_valued("value")
-    return query.where(files.c.did.in_(sa.select(listed.c.value)))
+        wanted = files.c.did == sa.any_(sa.cast(sa.bindparam("dids"), postgresql.ARRAY(sa.Text)))
+    else:
+        listed = sa.func.json_each(sa.bindparam("dids")).table_valued("value")
+        wanted = files.c.did.in_(sa.select(listed.c.value))
+    return Statement.of(query.where(wanted), dialect)
 
 
 class LakeStore:
@@ -78,7 +83,7 @@ class LakeStore:
         self.db = db
         self.authority = authority
         self.tables = Catalogue.of(db.dialect)
-        self._metadata = Statement.of(_metadata(db.dialect, self.tables.files), db.dialect)
+        self._metadata = _metadata(db.dialect)
 
     async def put_site(self, site: Site) -> None:
         """Write a site: what is given replaces what was known, what is not given stays."""

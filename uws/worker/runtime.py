@@ -35,7 +35,7 @@ class Worker:
     """What a process needs to run attempts.
 
     `open_resources` is called for a job that asks for them. `lease_s` is how long the worker may be silent; it gives a
-    sign of life three times as often.
+    sign of life three times as often. `warmed_up` is told when all is open that may stay open after the job.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Worker:
     job_types: Mapping[str, JobType]
     open_resources: OpenResources
     lease_s: float
+    warmed_up: Callable[[], Awaitable[None]] | None = None
 
 
 class _End(Enum):
@@ -92,6 +93,9 @@ class _Attempt:
             self._context = AttemptContext(
                 self._job, parameters, open_resources=worker.open_resources, results=worker.results
             )
+            if job_type.warm_up is not None and worker.warmed_up is not None:
+                await job_type.warm_up(await self._context.resources())
+                await worker.warmed_up()
             await job_type.run(self._context)
         except ServiceError as error:
             return _summary(error)

@@ -36,8 +36,9 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from uws.ports import Dispatch
-from uws.worker.child import OpenRun, order, read_answer, run_attempts, run_light_attempts
+from uws.worker.child import order, read_answer, run_attempts, run_light_attempts
 from uws.worker.keeper import fork_with_keeper
+from uws.worker.place import OpenRun
 from uws.worker.processes import adopt_orphans, children, die_with_parent, signal_tree
 
 Preload = Callable[[str, str], OpenRun]
