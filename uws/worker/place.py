@@ -34,7 +34,7 @@ _OPEN_FOR_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What may be there after an attempt."""
+    """What may be there after an attempt: what was there when all was open for the first one."""
 
     belongings: tuple[object, ...] | None
     tasks: frozenset[asyncio.Task[Any]]
@@ -61,35 +61,38 @@ class Place:
         self._run: RunAttempt | None = None
         self._running: asyncio.Task[None] | None = None
         self._kept: _Kept | None = None
+        self._warm = self._stopped = False
 
     def run(self, dispatch: Dispatch) -> int:
         """Run an attempt to its end, which SIGTERM brings about; return its status."""
-        loop = self._loop = self._loop or asyncio.new_event_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._stop)
-        self._kept = None
-        status = loop.run_until_complete(self._attempt(dispatch))
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._loop.add_signal_handler(signal.SIGTERM, self._stop)
+        self._warm = False
+        status = self._loop.run_until_complete(self._attempt(dispatch))
         if status or not self._may_stay():
             self.close()
         return status
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is there but what was before, or what may stay."""
-        return self._loop is not None or (self._before is not None and self._before == _belongings())
+        """Whether nothing is there but what was before, or what may stay, and nobody wants the process to end."""
+        if self._stopped or self._loop is not None:
+            return not self._stopped
+        return self._before is not None and self._before == _belongings()
 
     def await_order(self, link: socket.socket) -> None:
         """Return when an order can be read, or when what was open is closed, so that nothing else is to do but wait."""
-        if self._loop is not None:
-            self._loop.remove_signal_handler(signal.SIGTERM)  # who waits only may end at once
-            if not self._loop.run_until_complete(_readable(link, self._open_for_s)):
-                self.close()
+        self._running = None
+        if self._loop is not None and not self._loop.run_until_complete(_readable(link, self._open_for_s)):
+            self.close()
 
     def close(self) -> None:
         """Close what is open, and end what is left in this process.
 
         The loop is not closed where there is a thread: a connection that is still closing in it may use the loop.
         """
-        loop, self._loop, self._run = self._loop, None, None
+        loop, self._loop, self._run, self._kept = self._loop, None, None, None
         if loop is None:
             return
         try:
@@ -100,11 +103,13 @@ class Place:
 
     def _may_stay(self) -> bool:
         belongings = self._kept and self._kept.belongings
-        return belongings is not None and belongings == _belongings()
+        return self._warm and belongings is not None and belongings == _belongings()
 
     def _stop(self) -> None:
-        # a second signal must not disturb the cleaning up
-        if self._running is not None and not self._running.cancelling():
+        self._stopped = True
+        if self._running is None:
+            os._exit(ABORTED_STATUS)  # nothing runs
+        if not self._running.cancelling():  # a second signal must not disturb the cleaning up
             self._running.cancel()
 
     async def _attempt(self, dispatch: Dispatch) -> int:
@@ -122,8 +127,10 @@ class Place:
         return 0
 
     async def _warmed_up(self) -> None:
-        await self._end_threads()
-        self._kept = _Kept(_belongings(), frozenset(asyncio.all_tasks()))
+        self._warm = True
+        if self._kept is None:
+            await self._end_threads()
+            self._kept = _Kept(_belongings(), frozenset(asyncio.all_tasks()))
 
     def _take_threads(self) -> None:
         """Let the loop run what blocks in threads that can be told from all others."""
@@ -161,7 +168,7 @@ def _belongings() -> tuple[object, ...] | None:
         directory = Path.cwd()
     except OSError:
         return None
-    return descriptors, directory, dict(os.environ), threading.active_count(), children(os.getpid())
+    return descriptors, directory, dict(os.environb), threading.active_count(), children(os.getpid())
 
 
 async def _cancel_all(*, but: frozenset[asyncio.Task[Any]] = frozenset()) -> None:
