@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from functools import partial
+
+import pyarrow
 
 from penstock.basket.app import open_baskets
 from penstock.basket.model import MAX_LABEL, Kind, NewItem
@@ -78,9 +79,14 @@ def query_job(engine: Engine, *, path: str) -> JobType:
         parameters=_PARAMETERS,
         results=(ResultSpec(id=RESULT_ID, description="The rows"),),
         validate_at_creation=False,
-        prepare=partial(parse, "SELECT 1 AS one FROM any_table"),  # the first query builds the parser
+        prepare=_prepare,
         warm_up=warm_up,
     )
+
+
+def _prepare() -> None:
+    parse("SELECT 1 AS one FROM any_table")  # the first query builds the parser
+    pyarrow.enable_signal_handlers(False)  # theirs would leave a pipe open after the first large result
 
 
 def _item(context: JobContext, url: str, query: TapQuery) -> NewItem:
