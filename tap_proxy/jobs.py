@@ -42,7 +42,7 @@ def query_job(engine: Engine, *, path: str) -> JobType:
     """Return the job type of a TAP query; `path` is where the host mounts TAP."""
 
     async def warm_up(resources: Resources) -> None:
-        await (await engine(resources)).source.ping()
+        await (await engine(resources)).source.rest()
 
     async def run(context: JobContext) -> None:
         # Parameters are checked here and not before (TAP 1.1 s2.7).

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -78,6 +79,8 @@ class _Attempt:
             await asyncio.wait({payload, lease}, return_when=asyncio.FIRST_COMPLETED)
             if payload.done():
                 await self._report(payload.result())
+                with suppress(ServiceError):  # the job is over, and was told so
+                    await self._warm_up()
             else:
                 await self._cut_off(payload, lease.result())
         finally:
@@ -93,9 +96,7 @@ class _Attempt:
             self._context = AttemptContext(
                 self._job, parameters, open_resources=worker.open_resources, results=worker.results
             )
-            if job_type.warm_up is not None and worker.warmed_up is not None:
-                await job_type.warm_up(await self._context.resources())
-                await worker.warmed_up()
+            await self._warm_up()
             await job_type.run(self._context)
         except ServiceError as error:
             return _summary(error)
@@ -103,6 +104,14 @@ class _Attempt:
             _log.exception("job_type_failed")
             return _summary(InternalError("The job failed because of a fault of the service, which was logged."))
         return None
+
+    async def _warm_up(self) -> None:
+        """Have open what the next attempt can use, and say so; before the attempt, and after it again."""
+        job_type, warmed_up = self._worker.job_types.get(self._job.type), self._worker.warmed_up
+        if self._context is None or warmed_up is None or job_type is None or job_type.warm_up is None:
+            return
+        await job_type.warm_up(await self._context.resources())
+        await warmed_up()
 
     def _job_type(self) -> JobType:
         job_type = self._worker.job_types.get(self._job.type)
