@@ -203,10 +203,7 @@ def _capabilities(
 
 
 async def _engine_of(resources: Resources) -> TapService:
-    """Give a job the engine, with the tables that are published when it begins."""
-    mounts = await resources.shared(MOUNTS)
-    await mounts.load()
-    return mounts.service
+    return await resources.shared(ENGINE)
 
 
 QUERY_TAP = query_job(_engine_of, path=PATH)

@@ -48,6 +48,7 @@ def query_job(engine: Engine, *, path: str) -> JobType:
         # Parameters are checked here and not before (TAP 1.1 s2.7).
         resources = await context.resources()
         service, settings = await engine(resources), resources.settings.section(TapSettings)
+        await service.look_again()  # the engine may be that of an earlier job
         query = read_query(context.parameters, formats=TAP_FORMATS, limits=service.limits)
         baskets = open_baskets(resources.settings, resources.db, resources.clock)
         basket = await baskets.for_results(context.owner, context.parameters)

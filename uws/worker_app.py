@@ -7,12 +7,13 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from penstock.context import complete_settings_type
 from penstock.host import load_resources, open_resources
 from penstock.log import configure_logging
+from penstock.plugins import PluginError
 from penstock.service import Resources
 from penstock.settings import Settings
 from uws.compose import results_of
@@ -38,7 +39,8 @@ def preload(payload: str, desk: str) -> OpenRun:
     settings = complete_settings_type().model_validate_json(payload)
     job_types, reports = installed_job_types(), RemoteReports(Path(desk))
     configure_logging(settings)
-    load_resources(settings)
+    with suppress(PluginError):  # a job that needs them will be told
+        load_resources(settings)
     for job_type in job_types.values():
         if job_type.prepare is not None:
             job_type.prepare()
