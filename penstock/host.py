@@ -21,10 +21,10 @@ from aiohttp.log import server_logger
 from isal import isal_zlib
 
 from penstock.auth.middleware import install_authentication
-from penstock.auth.opening import open_authenticator
+from penstock.auth.opening import AUTHENTICATORS, open_authenticator
 from penstock.clock import utc_now
 from penstock.context import SERVICES, database, published_schemas
-from penstock.db import Database
+from penstock.db import Database, async_url
 from penstock.edge.app import new_service_app
 from penstock.edge.body import install_body_timeout
 from penstock.edge.connection import NotHttp
@@ -33,6 +33,7 @@ from penstock.edge.health import Readiness, add_health
 from penstock.edge.pages import icon, render_page
 from penstock.edge.request_id import AccessLogger, install_request_ids
 from penstock.edge.urls import Urls
+from penstock.lake.catalogue import Catalogue
 from penstock.lake.port import DataLake
 from penstock.metrics import Metrics
 from penstock.openapi import describe_routes
@@ -77,6 +78,16 @@ async def open_resources(
             schemas=published_schemas(),
             served=frozenset(served),
         )
+
+
+def load_resources(settings: Settings) -> None:
+    """Load the code of what `open_resources` opens, and open nothing: for a process that others are forked from."""
+    url = async_url(settings.database)
+    url.get_dialect().import_dbapi()
+    Catalogue.of("postgresql" if url.get_backend_name() == "postgresql" else "sqlite")
+    Registry(Group.LAKES, object).get(settings.lake)
+    AUTHENTICATORS.get(settings.authenticator)
+    published_schemas()
 
 
 async def _open_lake(settings: Settings, db: Database, stack: AsyncExitStack) -> DataLake:

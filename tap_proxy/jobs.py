@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from functools import partial
+
+import pyarrow
 
 from penstock.basket.app import open_baskets
 from penstock.basket.model import MAX_LABEL, Kind, NewItem
@@ -40,10 +41,14 @@ _PARAMETERS = (
 def query_job(engine: Engine, *, path: str) -> JobType:
     """Return the job type of a TAP query; `path` is where the host mounts TAP."""
 
+    async def warm_up(resources: Resources) -> None:
+        await (await engine(resources)).source.rest()
+
     async def run(context: JobContext) -> None:
         # Parameters are checked here and not before (TAP 1.1 s2.7).
         resources = await context.resources()
         service, settings = await engine(resources), resources.settings.section(TapSettings)
+        await service.look_again()  # the engine may be that of an earlier job
         query = read_query(context.parameters, formats=TAP_FORMATS, limits=service.limits)
         baskets = open_baskets(resources.settings, resources.db, resources.clock)
         basket = await baskets.for_results(context.owner, context.parameters)
@@ -75,8 +80,14 @@ def query_job(engine: Engine, *, path: str) -> JobType:
         parameters=_PARAMETERS,
         results=(ResultSpec(id=RESULT_ID, description="The rows"),),
         validate_at_creation=False,
-        prepare=partial(parse, "SELECT 1 AS one FROM any_table"),  # the first query builds the parser
+        prepare=_prepare,
+        warm_up=warm_up,
     )
+
+
+def _prepare() -> None:
+    parse("SELECT 1 AS one FROM any_table")  # the first query builds the parser
+    pyarrow.enable_signal_handlers(False)  # theirs would leave a pipe open after the first large result
 
 
 def _item(context: JobContext, url: str, query: TapQuery) -> NewItem:

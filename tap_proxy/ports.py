@@ -176,6 +176,10 @@ class TapSource(Protocol):
         """
         ...
 
+    async def rest(self) -> None:
+        """Have open what the next query needs, and nothing else; to be called when none runs."""
+        ...
+
     async def close(self) -> None:
         """Give back everything."""
         ...

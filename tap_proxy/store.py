@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import orjson
 import sqlalchemy as sa
@@ -38,6 +39,7 @@ class TapSchemaTables:
     publication: sa.Table
 
     @classmethod
+    @cache
     def of(cls, dialect: Dialect) -> TapSchemaTables:
         """Declare the tables for a dialect."""
         ns = Namespace.of(dialect, NAME)

@@ -100,7 +100,7 @@ class JobContext(Protocol):
     parameters: Parameters
 
     async def resources(self) -> Resources:
-        """Return what services share; opened by the first call, closed after the job (light ones: of a process)."""
+        """Return what services share; opened by the first call, closed after the job (see `JobType`)."""
         ...
 
     async def progress(self, fraction: float | None = None, message: str | None = None) -> None:
@@ -119,6 +119,8 @@ class JobType:
     `run` raises a `ServiceError` to fail with a message for the owner: `ServiceUnavailable` makes the error transient.
     With `validate_at_creation` False parameters are checked when the job runs, as TAP demands (TAP 1.1 s2.7).
     `prepare` does once in a process what every job of the type would have to do; it opens nothing.
+    `warm_up` opens what jobs of the type use again and again, and closes what else is open. It is called before a job
+    and after it: if then there is no more than before, all stays open for the next job of the process, for a while.
     A `light` job only waits for something that is done elsewhere: many run in one process, as tasks of its event loop,
     and there is a limit of their own. It is stopped by cancelling its task, and may begin anew when another one takes
     the process along.
@@ -135,6 +137,7 @@ class JobType:
     results: tuple[ResultSpec, ...] = ()
     validate_at_creation: bool = True
     prepare: Callable[[], object] | None = None
+    warm_up: Callable[[Resources], Awaitable[object]] | None = None
     light: bool = False
     limits: Limits = Limits()
     roles: frozenset[str] = frozenset()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -124,6 +125,7 @@ class Catalogue:
     rule_files: sa.Table
 
     @classmethod
+    @cache
     def of(cls, dialect: Dialect) -> Catalogue:
         """Declare the tables for a dialect."""
         ivoa, lake = Namespace.of(dialect, "ivoa"), Namespace.of(dialect, "lake")

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,17 @@ class Holding:
     size_bytes: int
 
 
-def _metadata(dialect: Dialect, files: sa.Table) -> sa.Select[Any]:
+@cache
+def _metadata(dialect: Dialect) -> Statement:
     """Return the question for what is known of the files in the parameter `dids`."""
+    files = Catalogue.of(dialect).files
     query = sa.select(files.c.did, files.c.media_type, files.c.public_from, files.c.metadata)
     if dialect == "postgresql":
-        return query.where(files.c.did == sa.any_(sa.cast(sa.bindparam("dids"), postgresql.ARRAY(sa.Text))))
-    listed = sa.func.json_each(sa.bindparam("dids")).table_valued("value")
-    return query.where(files.c.did.in_(sa.select(listed.c.value)))
+        wanted = files.c.did == sa.any_(sa.cast(sa.bindparam("dids"), postgresql.ARRAY(sa.Text)))
+    else:
+        listed = sa.func.json_each(sa.bindparam("dids")).table_valued("value")
+        wanted = files.c.did.in_(sa.select(listed.c.value))
+    return Statement.of(query.where(wanted), dialect)
 
 
 class LakeStore:
@@ -70,7 +75,7 @@ class LakeStore:
         self.db = db
         self.authority = authority
         self.tables = Catalogue.of(db.dialect)
-        self._metadata = Statement.of(_metadata(db.dialect, self.tables.files), db.dialect)
+        self._metadata = _metadata(db.dialect)
 
     async def put_site(self, site: Site) -> None:
         """Write a site: what is given replaces what was known, what is not given stays."""

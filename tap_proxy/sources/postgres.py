@@ -104,6 +104,10 @@ class PostgresSource:
             async for _ in parts:
                 pass
 
+    async def rest(self) -> None:
+        """Keep a connection (`tap_proxy.ports.TapSource`)."""
+        await self.warm_up()
+
     async def close(self) -> None:
         """Close all connections, cutting off queries that still run."""
         self._pool.terminate()

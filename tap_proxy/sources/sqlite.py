@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,8 @@ class SqliteSource:
         self._idle: list[sqlite3.Connection] = []
         self._quick: sqlite3.Connection | None = None
         self._readers = Readers(path)
-        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="tap-sqlite")
+        self._connections = connections
+        self._threads: ThreadPoolExecutor | None = None
         self._settling: set[asyncio.Task[None]] = set()
 
     async def open(self, statement: Statement, *, maxrows: int, time_limit_s: float) -> AsyncGenerator[Part, None]:
@@ -114,17 +115,32 @@ class SqliteSource:
             async for _ in parts:
                 pass
 
+    async def rest(self) -> None:
+        """Keep one connection for small queries and one for others (`tap_proxy.ports.TapSource`)."""
+        await self._end_threads()
+        with suppress(sqlite3.Error):  # who asks next is told
+            self._quick = self._quick or self._connect(patience_s=0)
+            self._idle = self._idle or [self._connect()]
+        while len(self._idle) > 1:
+            self._idle.pop().close()
+
     async def close(self) -> None:
         """Close all connections, when the queries that were given up are through."""
-        if self._settling:
-            await asyncio.wait(set(self._settling))
+        await self._end_threads()
         for connection in (*self._idle, self._quick):
             if connection is not None:
                 connection.close()
         self._idle.clear()
         self._quick = None
-        await asyncio.to_thread(self._threads.shutdown)
         self._readers.close()
+
+    async def _end_threads(self) -> None:
+        if self._settling:
+            await asyncio.wait(set(self._settling))
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            await asyncio.to_thread(threads.shutdown)
+            await asyncio.to_thread(self._readers.rest)
 
     async def _enter(self, time_limit_s: float) -> None:
         if not self._slots.locked():
@@ -160,11 +176,16 @@ class SqliteSource:
         return Part(batch_of(rows, statement.fields), last=True) if whole else None
 
     async def _fetch(self, run: _Run) -> Part:
-        run.working = asyncio.get_running_loop().run_in_executor(self._threads, self._fetch_in_thread, run)
+        run.working = asyncio.get_running_loop().run_in_executor(self._pool(), self._fetch_in_thread, run)
         # The thread cannot be cancelled, only its query interrupted: `working` stays until it is through.
         part = await asyncio.shield(run.working)
         run.working = None
         return part
+
+    def _pool(self) -> ThreadPoolExecutor:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self._connections, thread_name_prefix="tap-sqlite")
+        return self._threads
 
     def _fetch_in_thread(self, run: _Run) -> Part:
         if run.cursor is None and run.reader is None:
@@ -240,7 +261,7 @@ class SqliteSource:
         if run.cursor is not None:
             run.cursor.close()
         if run.reader is not None:
-            self._threads.submit(self._readers.give_back, run.reader)
+            self._pool().submit(self._readers.give_back, run.reader)
         if run.connection is not None and run.statement.uploads:
             run.connection.close()  # and with it the uploaded tables
         elif run.connection is not None:

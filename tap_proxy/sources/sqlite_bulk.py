@@ -90,13 +90,18 @@ class Readers:
                 self._idle.append(Reader(self._path))
         reader.end()
 
+    def rest(self) -> None:
+        """End the processes that wait, unless one is always to be there."""
+        with self._lock:
+            idle, self._idle = ([], self._idle) if self._warm else (self._idle, [])
+        for reader in idle:
+            reader.end()
+
     def close(self) -> None:
         """End the processes."""
         with self._lock:
             self._closed, self._warm = True, False
-            idle, self._idle = self._idle, []
-        for reader in idle:
-            reader.end()
+        self.rest()
 
 
 class Reader:

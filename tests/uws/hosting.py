@@ -33,9 +33,9 @@ from uws.app import make_app, mount_job_list, open_jobs
 from uws.ports import ExecutorOpener, JobContext, JobType, ParameterSpec
 from uws.service.jobs import JobService
 from uws.settings import UwsSettings
-from uws.worker.child import OpenRun
 from uws.worker.jobtypes import ECHO, FAIL, SLEEP
 from uws.worker.local import LocalExecutor
+from uws.worker.place import OpenRun
 from uws.worker.reporting import RemoteReports
 from uws.worker_app import opens_run
 

@@ -35,6 +35,11 @@ class Upkeep:
         Who runs attempts here.
     policy
         What the deployment allows.
+
+    Attributes
+    ----------
+    some_may_wait
+        Whether `dispatch` has left attempts that nobody has taken, as far as it knows.
     """
 
     def __init__(self, changes: Changes, results: ResultStore, executor: Executor, policy: Policy) -> None:
@@ -43,17 +48,22 @@ class Upkeep:
         self._executor = executor
         self._policy = policy
         self._handing_over = asyncio.Lock()
+        self.some_may_wait = True
 
     async def dispatch(self) -> None:
         """Hand attempts that nobody has taken to the executor, as many as it takes, light ones and others."""
-        capacity = self._executor.capacity
+        capacity, found_all, found_all_light = self._executor.capacity, False, False
+        self.some_may_wait = True  # what is freed while we look is not to be missed
         async with self._handing_over:
             most, most_light = capacity(), capacity(light=True)
             while most or most_light:
                 taken = await self._start(most, _NEVER, light=most_light)
                 light = sum(dispatch.light for dispatch in taken)
+                found_all |= len(taken) - light < most
+                found_all_light |= light < most_light
                 most = capacity() if 0 < most == len(taken) - light else 0
                 most_light = capacity(light=True) if 0 < most_light == light else 0
+        self.some_may_wait = not (found_all and found_all_light)
 
     async def redispatch(self) -> None:
         """Hand attempts to the executor again that were taken long ago and that no worker has claimed.

@@ -69,8 +69,9 @@ class Control:
             event.set()
 
     def executor_is_free(self) -> None:
-        """Take notice that the executor can take more."""
-        self._queued.set()
+        """Take notice that the executor can take more; what is queued from now on is heard of."""
+        if self._upkeep.some_may_wait:
+            self._queued.set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -98,10 +99,12 @@ class Control:
             await asyncio.sleep(_GATHER_S)
 
     async def _settle(self) -> None:
-        await self._upkeep.settle()
         due = await self._upkeep.next_due()
         left_s = _LONGEST_SLEEP_S if due is None else (due - self._upkeep.now()).total_seconds()
-        await _woken(self._changed, min(left_s, _LONGEST_SLEEP_S))
+        if left_s <= 0:
+            await self._upkeep.settle()
+        else:
+            await _woken(self._changed, min(left_s, _LONGEST_SLEEP_S))
 
 
 async def _when_told(event: asyncio.Event, chore: Callable[[], Awaitable[None]]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -35,7 +36,7 @@ class Worker:
     """What a process needs to run attempts.
 
     `open_resources` is called for a job that asks for them. `lease_s` is how long the worker may be silent; it gives a
-    sign of life three times as often.
+    sign of life three times as often. `warmed_up` is told when all is open that may stay open after the job.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Worker:
     job_types: Mapping[str, JobType]
     open_resources: OpenResources
     lease_s: float
+    warmed_up: Callable[[], Awaitable[None]] | None = None
 
 
 class _End(Enum):
@@ -77,6 +79,8 @@ class _Attempt:
             await asyncio.wait({payload, lease}, return_when=asyncio.FIRST_COMPLETED)
             if payload.done():
                 await self._report(payload.result())
+                with suppress(ServiceError):  # the job is over, and was told so
+                    await self._warm_up()
             else:
                 await self._cut_off(payload, lease.result())
         finally:
@@ -92,6 +96,7 @@ class _Attempt:
             self._context = AttemptContext(
                 self._job, parameters, open_resources=worker.open_resources, results=worker.results
             )
+            await self._warm_up()
             await job_type.run(self._context)
         except ServiceError as error:
             return _summary(error)
@@ -99,6 +104,14 @@ class _Attempt:
             _log.exception("job_type_failed")
             return _summary(InternalError("The job failed because of a fault of the service, which was logged."))
         return None
+
+    async def _warm_up(self) -> None:
+        """Have open what the next attempt can use, and say so; before the attempt, and after it again."""
+        job_type, warmed_up = self._worker.job_types.get(self._job.type), self._worker.warmed_up
+        if self._context is None or warmed_up is None or job_type is None or job_type.warm_up is None:
+            return
+        await job_type.warm_up(await self._context.resources())
+        await warmed_up()
 
     def _job_type(self) -> JobType:
         job_type = self._worker.job_types.get(self._job.type)

@@ -37,8 +37,9 @@ from typing import Any, NoReturn
 
 from penstock.memory import keep_freed_memory
 from uws.ports import Dispatch
-from uws.worker.child import OpenRun, order, read_answer, run_attempts, run_light_attempts
+from uws.worker.child import order, read_answer, run_attempts, run_light_attempts
 from uws.worker.keeper import fork_with_keeper
+from uws.worker.place import OpenRun
 from uws.worker.processes import adopt_orphans, children, die_with_parent, signal_tree
 
 Preload = Callable[[str, str], OpenRun]
@@ -97,6 +98,7 @@ class Zygote:
         self._kill_after_s = 5.0
         self._attempts = 1
         self._desk: Path | None = None
+        self._may_have_orphans = False
         self._closing = False
         self._open_run: OpenRun | None = None
         self._wakeup = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -264,8 +266,6 @@ class Zygote:
             if child.due is not None and child.due <= now:
                 signal_tree(pid, signal.SIGKILL)
                 child.kill_at = now + 1.0
-        for orphan in self._orphans():
-            signal_tree(orphan, signal.SIGKILL)
 
     def _patience(self) -> float | None:
         dues = [child.due for child in self._children.values() if child.due is not None]
@@ -276,26 +276,29 @@ class Zygote:
         with suppress(ChildProcessError):
             while (found := os.waitpid(-1, os.WNOHANG))[0]:
                 pid, status = found
+                self._may_have_orphans = True  # nobody gets here but by the death of a child
                 if (child := self._children.pop(pid, None)) is not None:
                     self._note_death(child, os.waitstatus_to_exitcode(status))
-        orphans = self._orphans()
+        if self._may_have_orphans:
+            self._end_orphans()
+        return bool(self._children or self._may_have_orphans)
+
+    def _end_orphans(self) -> None:
+        """Kill what jobs that are dead have left, and report these once nothing is left."""
+        orphans = [pid for pid in children(os.getpid()) if pid not in self._children]
         for orphan in orphans:
             signal_tree(orphan, signal.SIGKILL)
+        self._may_have_orphans = bool(orphans)
         if not orphans:
             for dispatch, status in self._ended:
                 self._answer_ended(dispatch, status)
             self._ended.clear()
-        return bool(self._children or orphans)
 
     def _note_death(self, child: _Child, status: int) -> None:
         with suppress(KeyError):  # the end of the link may have been read before
             self._selector.unregister(child.link)
         child.link.close()
         self._ended += [(dispatch, status) for dispatch in child.attempts]
-
-    def _orphans(self) -> list[int]:
-        """Return what jobs that are dead have left: what is our child and no job."""
-        return [pid for pid in children(os.getpid()) if pid not in self._children]
 
     def _answer_ended(self, dispatch: Dispatch, status: int) -> None:
         self._answer({"ended": [dispatch.job_id, dispatch.attempt, status]})

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pyarrow as pa
@@ -51,6 +52,18 @@ class Site:
         async with self.client.post("/tap/sync", data=data) as response:
             answer = await response.text()
             assert response.status == status, answer
+            return list(csv.reader(io.StringIO(answer)))[1:]
+
+    async def rows_of_job(self, text: str) -> list[list[str]]:
+        data = {"LANG": "ADQL", "QUERY": text, "RESPONSEFORMAT": "csv", "PHASE": "RUN"}
+        async with self.client.post("/tap/async", data=data, allow_redirects=False) as response:
+            job = urlsplit(response.headers["Location"]).path
+        for phase in ("QUEUED", "EXECUTING"):
+            async with self.client.get(job, params={"WAIT": "60", "PHASE": phase}) as response:
+                assert response.status == 200
+        async with self.client.get(f"{job}/results/result") as response:
+            answer = await response.text()
+            assert response.status == 200, answer
             return list(csv.reader(io.StringIO(answer)))[1:]
 
 
@@ -125,6 +138,14 @@ async def test_a_name_that_is_taken_is_kept_unless_it_may_be_replaced(site: Site
     (tmp_path / "stars.csv").write_text("id,colour\n7,blue\n")
     await site.add(tmp_path / "stars.csv", replace=True)
     assert await site.rows("SELECT colour FROM own.stars") == [["blue"]]
+
+
+async def test_a_job_begins_with_the_table_that_is_there_then(site: Site, tmp_path: Path) -> None:
+    await site.add(as_csv(tmp_path))
+    assert len(await site.rows_of_job("SELECT * FROM own.stars")) == 3
+    (tmp_path / "stars.csv").write_text("id,colour\n7,blue\n")
+    await site.add(tmp_path / "stars.csv", replace=True)
+    assert await site.rows_of_job("SELECT * FROM own.stars") == [["7", "blue"]]
 
 
 async def test_a_cone_on_an_added_table_goes_by_zones(site: Site, tmp_path: Path) -> None:

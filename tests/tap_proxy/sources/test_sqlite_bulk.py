@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -106,6 +107,20 @@ async def test_closing_the_source_ends_its_processes(tmp_path: Path) -> None:
         await source.warm_up()
         (idle,) = readers(source)
     await until(lambda: _ended(idle))
+
+
+async def test_a_source_at_rest_keeps_no_more_after_large_results_than_before(tmp_path: Path) -> None:
+    async with sqlite_source(tmp_path) as source:
+        await source.rest()
+        process = psutil.Process()
+        before = process.num_fds()
+        for most in (5000, 500_000):  # the second comes from a reader
+            await rows_of(source, select("SELECT n FROM numbers"), maxrows=most)
+            await source.rest()
+            assert process.num_fds() == before
+            assert not [thread for thread in threading.enumerate() if thread.name.startswith("tap-sqlite")]
+            assert not readers(source)
+            assert await rows_of(source, select("SELECT 1")) == [(1,)]
 
 
 async def test_writers_are_not_disturbed(source: SqliteSource) -> None:

@@ -33,6 +33,23 @@ async def test_what_was_offered_is_not_offered_at_once_again(tmp_path: Path) -> 
         assert await house.store.offered() == len(dispatches)
 
 
+async def test_whether_any_may_wait_is_known_of_both_kinds(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        await dispatched(house, 3)
+        assert not house.upkeep.some_may_wait
+        for free, free_light, queued, may_wait in (
+            (0, 5, "echo", True),
+            (5, 5, "wait", False),
+            (1, 5, "echo", True),  # there may be another
+            (5, 0, "wait", True),
+            (5, 5, "wait", False),
+        ):
+            await house.queued(queued)
+            house.executor.free, house.executor.free_light = free, free_light
+            await house.upkeep.dispatch()
+            assert house.upkeep.some_may_wait == may_wait
+
+
 async def test_what_still_waits_is_not_offered_again_however_long_it_does(tmp_path: Path) -> None:
     async with opened(tmp_path) as house:
         dispatches = await dispatched(house, 3)

@@ -6,12 +6,13 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 
 from tests.support.systems import ROOT
 from uws.ports import Dispatch
-from uws.worker.child import OpenRun, RunAttempt
+from uws.worker.place import OpenRun, Place, RunAttempt, WarmedUp
 from uws.worker.processes import children
 
 pytestmark = pytest.mark.skipif(
@@ -30,16 +31,25 @@ pytestmark = pytest.mark.skipif(
 def preload(payload: str, _desk: str) -> OpenRun:
     """Return what runs an attempt: it notes its process, and does what the id of its job says."""
 
-    async def run(dispatch: Dispatch) -> None:
+    opened: list[int] = []
+
+    async def run(dispatch: Dispatch, warmed_up: WarmedUp) -> None:
         _note(Path(payload), f"{dispatch.job_id} {os.getpid()} {os.getsid(0)}\n")
-        name = dispatch.job_id.rstrip("0123456789")
+        warm, _, name = dispatch.job_id.rstrip("0123456789").rpartition("-")
+        if warm:
+            opened[:] = opened or [os.open(os.devnull, os.O_RDONLY)]
+            await asyncio.to_thread(time.sleep, 0)  # its thread is not what stays
+            await warmed_up()
         if name == "wait":
             await asyncio.sleep(600)
         DEEDS[name]()
 
     @asynccontextmanager
     async def open_run() -> AsyncIterator[RunAttempt]:
+        _note(Path(payload), "opened\n")
         yield run
+        while opened:
+            os.close(opened.pop())
 
     return open_run
 
@@ -66,6 +76,12 @@ def _hang() -> None:
     time.sleep(600)
 
 
+async def _end_the_process_soon() -> None:
+    await asyncio.sleep(0)
+    os.abort()
+
+
+TASKS: list[asyncio.Task[None]] = []
 DEEDS: dict[str, Callable[[], object]] = {
     "clean": lambda: None,
     "thread": _leave_a_thread,
@@ -76,6 +92,8 @@ DEEDS: dict[str, Callable[[], object]] = {
     "fail": _fail,
     "die": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "hang": _hang,
+    "task": lambda: TASKS.append(asyncio.get_running_loop().create_task(_end_the_process_soon())),
+    "pool": lambda: asyncio.get_running_loop().run_in_executor(None, time.sleep, 0),
     "orphan": lambda: subprocess.run(["setsid", "--fork", "true"], check=True),
 }
 
@@ -115,9 +133,14 @@ class Running:
     def process_of(self, job_id: str) -> int:
         """Return the process that ran an attempt, which led a session of its own."""
         notes = [line.split() for line in self._notes.read_text().splitlines()]
-        [(pid, session)] = [(pid, session) for name, pid, session in notes if name == job_id]
+        [(pid, session)] = [note[1:] for note in notes if note[0] == job_id]
         assert pid == session
         return int(pid)
+
+    @property
+    def openings(self) -> int:
+        """How often what runs attempts was opened."""
+        return self._notes.read_text().splitlines().count("opened")
 
 
 @contextmanager
@@ -155,6 +178,44 @@ def test_a_process_in_which_anything_is_left_runs_no_other_attempt(tmp_path: Pat
         assert bool(status) == (deed in {"fail", "die"})
         assert running.run("clean1")[1] != first
         assert not Path(f"/proc/{first}").exists()
+
+
+def test_what_is_opened_before_an_attempt_stays_open_for_the_next(tmp_path: Path) -> None:
+    with zygote(tmp_path) as running:
+        assert len({running.run(f"warm-{deed}{n}") for n in range(3) for deed in ("clean", "task", "pool")}) == 1
+        assert running.openings == 1
+
+
+def test_what_stayed_open_is_closed_after_an_attempt_of_another_kind(tmp_path: Path) -> None:
+    with zygote(tmp_path) as running:
+        assert len({running.run(name) for name in ("warm-clean1", "clean1", "warm-clean2", "warm-clean3")}) == 1
+        assert running.openings == 2
+
+
+def test_nothing_else_may_be_left_where_something_stays_open(tmp_path: Path) -> None:
+    with zygote(tmp_path) as running:
+        for number, deed in enumerate(("thread", "child", "file", "directory", "environment", "fail", "die")):
+            first = running.run(f"warm-clean{number}")[1]
+            assert running.run(f"warm-{deed}1")[1] == first
+            assert not Path(f"/proc/{first}").exists()
+
+
+def test_what_is_open_is_closed_when_no_attempt_comes() -> None:
+    closed = threading.Event()
+
+    async def run(_dispatch: Dispatch, warmed_up: WarmedUp) -> None:
+        await warmed_up()
+
+    @asynccontextmanager
+    async def open_run() -> AsyncIterator[RunAttempt]:
+        yield run
+        closed.set()
+
+    link, other = socket.socketpair()
+    with link, other, closing(Place(open_run, open_for_s=0)) as place:
+        assert place.run(Dispatch(job_id="clean1", attempt=1)) == 0
+        place.await_order(link)
+        assert closed.is_set()
 
 
 def test_attempts_at_the_same_time_have_processes_of_their_own(tmp_path: Path) -> None:
