@@ -36,7 +36,6 @@ Compile = Callable[[str, int, Sequence[UploadedTable]], Statement]
 LoadUploads = Callable[[Sequence[UploadOrder], Principal], Awaitable[tuple[UploadedTable, ...]]]
 """Reads the tables that come with a caller's query; raises `UsageError` or `TooLarge` where it cannot."""
 
-TAP_STANDARD_ID = "ivo://ivoa.net/std/TAP"
 LINKS_PATH = "/datalink/links"
 LONG_QUERY_LENGTH = 4096
 SMALL_BATCH_ROWS = 256
@@ -229,7 +228,7 @@ class TapService:
     ) -> ResultHead:
         """Say what the result is (DALI 1.2 s5.4.3)."""
         infos = [
-            ("standardID", TAP_STANDARD_ID),
+            ("standardID", query.standard_id),
             ("request_date", format_timestamp(run.now)),
             ("QUERY", query.text),
             ("LANG", query.language),

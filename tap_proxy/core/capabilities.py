@@ -13,9 +13,8 @@ from penstock.vosi import Capability, vosi_capabilities
 from tap_proxy.adql import FUNCTIONS
 from tap_proxy.adql.kinds import shape_of
 from tap_proxy.core.formats import TAP_FORMATS
-from tap_proxy.core.request import RowLimits
+from tap_proxy.core.request import TAP_STANDARD_ID, RowLimits
 
-TAP_STANDARD_ID = "ivo://ivoa.net/std/TAP"
 EXAMPLES_STANDARD_ID = "ivo://ivoa.net/std/DALI#examples"
 REGEXT = "ivo://ivoa.net/std/TAPRegExt"
 

@@ -18,7 +18,7 @@ from tap_proxy.core.federation.ability import Ability, Unreadable, read_capabili
 from tap_proxy.core.federation.functions import read_functions
 from tap_proxy.core.federation.mount import Metadata, RemoteTable
 from tap_proxy.core.federation.tableset import MAX_COLUMNS, DescribedTables, described_tables, read_tables
-from tap_proxy.service import TAP_STANDARD_ID
+from tap_proxy.core.request import TAP_STANDARD_ID
 from tap_proxy.settings import TapSettings, UpstreamSettings
 from tap_proxy.upstream.answers import Rows, checked
 from tap_proxy.upstream.asking import ask
