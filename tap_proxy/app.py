@@ -44,7 +44,7 @@ from tap_proxy.uploads import UploadReader
 from tap_proxy.upstream.mounting import Mounts
 from tap_proxy.upstream.shadows import Shadows
 from tap_proxy.web import add_examples, add_front_page, add_plan, add_sync, availability
-from uws.app import add_job_list, unfinished
+from uws.app import add_job_list, duration_limits, retention_limits, unfinished
 
 TITLE = "TAP"
 TEXT = "Queries in ADQL on the observations and files of a data lake (TAP 1.1)."
@@ -193,7 +193,8 @@ def _capabilities(
         schemas=schemas,
         promises=Promises(
             rows=_row_limits(own),
-            job_time_limit_s=int(own.job_time_limit_s),
+            duration=duration_limits(settings),
+            retention=retention_limits(settings),
             upload_bytes=own.max_upload_bytes,
         ),
         security_methods=security_methods(settings),

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from penstock.dali.formats import FormatTable
-from penstock.regext import DataLimits, Interface, Language, LanguageFeatures, OutputFormat, TableAccess
-from penstock.regext import TimeLimits as Times
+from penstock.regext import DataLimits, Interface, Language, LanguageFeatures, OutputFormat, TableAccess, TimeLimits
 from penstock.tables import Schema
 from penstock.vosi import Capability, vosi_capabilities
 from tap_proxy.adql import FUNCTIONS
@@ -44,10 +43,11 @@ _MOC = LanguageFeatures(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promises:
-    """The limits that the capabilities tell; times are in seconds."""
+    """The limits that the capabilities tell: of results, of jobs and of uploads."""
 
     rows: RowLimits
-    job_time_limit_s: int
+    duration: TimeLimits
+    retention: TimeLimits
     upload_bytes: int
 
 
@@ -79,7 +79,8 @@ def tap_capabilities(
         output_formats=tuple(_output_formats(TAP_FORMATS)),
         upload_methods=tuple(f"{REGEXT}#upload-{way}" for way in ("inline", "http", "https")),
         upload_limit=DataLimits(unit="byte", default=promises.upload_bytes, hard=promises.upload_bytes),
-        execution_duration=Times(default_s=promises.job_time_limit_s, hard_s=promises.job_time_limit_s),
+        retention_period=promises.retention,
+        execution_duration=promises.duration,
         output_limit=DataLimits(unit="row", default=promises.rows.default, hard=promises.rows.hard),
     )
     tap = Capability(

@@ -6,6 +6,7 @@ import pytest
 from lxml import etree
 
 from penstock.lake.catalogue import SCHEMAS as LAKE
+from penstock.regext import TimeLimits
 from penstock.tables import Column, Schema, Table
 from penstock.vosi import capabilities_document
 from tap_proxy.adql import Catalogue, SQLite, compile_query
@@ -18,7 +19,12 @@ from tests.support.systems import require_shared
 
 BASE = "https://penstock.example/tap"
 ALL = (*LAKE, TAP_SCHEMA)
-PROMISES = Promises(rows=RowLimits(default=10, hard=20), job_time_limit_s=60, upload_bytes=1000)
+PROMISES = Promises(
+    rows=RowLimits(default=10, hard=20),
+    duration=TimeLimits(default_s=60, hard_s=600),
+    retention=TimeLimits(default_s=3600),
+    upload_bytes=1000,
+)
 SIGNATURE = re.compile(r"[A-Za-z][A-Za-z0-9_]*\(([^,()]+ [^,]+(, [^,()]+ [^,]+)*)?\) -> .+")
 
 
@@ -59,6 +65,14 @@ def test_functions_are_declared_with_their_signatures() -> None:
 def test_every_format_is_declared_with_its_short_names() -> None:
     told = {alias.text for alias in document().iterfind(".//outputFormat/alias")}
     assert told == {alias for row in TAP_FORMATS for alias in row.aliases}
+
+
+def test_the_limits_of_jobs_are_told() -> None:
+    times = {
+        name: [limit.text for limit in document().iterfind(f".//{name}/*")]
+        for name in ("executionDuration", "retentionPeriod")
+    }
+    assert times == {"executionDuration": ["60", "600"], "retentionPeriod": ["3600"]}
 
 
 def test_a_data_model_is_declared_only_with_its_table() -> None:
