@@ -9,14 +9,12 @@ from typing import TypeVar
 
 import structlog
 from aiohttp import web
-from aiohttp.web_response import ContentCoding
 
-from penstock.dali.media import content_coding
+from penstock.edge.compression import compress
 from penstock.edge.connection import client_left, cut_connection
 
 R = TypeVar("R", bound=web.StreamResponse)
 _log = structlog.get_logger(__name__)
-_CODINGS = {"gzip": ContentCoding.gzip, "deflate": ContentCoding.deflate}
 
 
 async def stream(
@@ -79,12 +77,9 @@ def _dress(
 ) -> R:
     response.headers.update(headers or {})
     response.headers["Content-Type"] = content_type
-    response.headers.add("Vary", "Accept-Encoding")
     if filename is not None:
         response.headers["Content-Disposition"] = disposition(filename)
-    coding = content_coding(request.headers.get("Accept-Encoding"))
-    if coding is not None and request.method != "HEAD":  # aiohttp would send the trailer of the empty compression
-        response.enable_compression(_CODINGS[coding])
+    compress(request, response)
     return response
 
 

@@ -103,8 +103,9 @@ def read_image_query(params: Parameters, *, formats: FormatTable, limits: RowLim
 
 
 def _conditions(params: Parameters) -> Iterator[str]:
-    rules: dict[str, Callable[[str, str], str]] = dict.fromkeys(_OVERLAPS, _overlaps) | dict.fromkeys(_WITHIN, _within)
-    rules |= dict.fromkeys(_EQUALS, _equals) | {"POS": _pos, "POL": _pol, "CALIB": _calib, "ID": _identifier}
+    rules: dict[str, Callable[[str, str], str]] = {"POS": _pos, "POL": _pol, "CALIB": _calib}
+    rules |= dict.fromkeys(_OVERLAPS, _overlaps) | dict.fromkeys(_WITHIN, _within) | dict.fromkeys(_EQUALS, _equals)
+    rules["ID"] = _identifier
     for name in PARAMETERS:
         choices = [rules[name](name, value.strip()) for value in params.all(name) if value.strip()]
         if choices:
