@@ -24,7 +24,7 @@ def add_vosi(
     app: web.Application,
     *,
     base_url: Callable[[web.Request], str],
-    capabilities: Callable[[str], bytes],
+    capabilities: Callable[[str], bytes | Awaitable[bytes]],
     availability: Callable[[], Awaitable[Availability]],
     changed: datetime | Callable[[], datetime],
     tables: Callable[[], Awaitable[Sequence[Schema]]] | None = None,
@@ -38,7 +38,7 @@ def add_vosi(
     base_url
         Gives the base URL of the service for a request, without a slash at its end.
     capabilities
-        Writes the capabilities document for a base URL.
+        Writes the capabilities document for a base URL, at once or after having looked at something.
     availability
         Looks whether the service can do its work.
     changed
@@ -52,7 +52,8 @@ def add_vosi(
 
     async def show_capabilities(request: web.Request) -> web.Response:
         """Say what the service can do."""
-        return _xml(request, capabilities(base_url(request)), last_change())
+        document = capabilities(base_url(request))
+        return _xml(request, document if isinstance(document, bytes) else await document, last_change())
 
     async def show_availability(_request: web.Request) -> web.Response:
         """Say whether the service can do its work."""
