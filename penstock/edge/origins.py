@@ -1,4 +1,4 @@
-"""Web pages of other origins that may use the services: the CORS protocol (https://fetch.spec.whatwg.org s3.3).
+"""Web pages of other origins that may use the services: the CORS protocol (https://fetch.spec.whatwg.org/#http-cors-protocol).
 
 Nobody is known by a cookie or by an address here, so a page can do no more than anybody who sends its reader's token.
 """
@@ -33,9 +33,8 @@ def install_origins(app: web.Application, origins: Collection[str]) -> None:
     @web.middleware
     async def answer_preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Tell a browser what the page may send; no resource has an OPTIONS of its own."""
-        if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
-            return await handler(request)
-        if admitted(request) is None:
+        is_preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        if not is_preflight or admitted(request) is None:
             return await handler(request)
         wanted = request.headers.get("Access-Control-Request-Headers", "")
         headers = {"Access-Control-Allow-Methods": _METHODS, "Access-Control-Max-Age": str(_PREFLIGHT_AGE_S)}
