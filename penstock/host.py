@@ -30,6 +30,7 @@ from penstock.edge.body import install_body_timeout
 from penstock.edge.connection import NotHttp
 from penstock.edge.errors import negotiated_error
 from penstock.edge.health import Readiness, add_health
+from penstock.edge.origins import install_origins
 from penstock.edge.pages import icon, render_page
 from penstock.edge.request_id import AccessLogger, install_request_ids
 from penstock.edge.urls import Urls
@@ -121,6 +122,7 @@ async def open_host(settings: Settings, names: Sequence[str] = ()) -> AsyncItera
         install_request_ids(root)
         install_body_timeout(root, settings.body_idle_s)
         root.on_response_prepare.append(_name_server)
+        install_origins(root, settings.browser_origins)
         for service in services:
             app = await service.open(resources)
             install_authentication(app, resources.authenticator)

@@ -114,8 +114,14 @@ async def get_following(ask: Ask, url: str) -> aiohttp.ClientResponse:
 
 def _check(url: str) -> None:
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise FetchError(f"{_shown(url)} is no http:// or https:// URL")
+    if "@" in parts.netloc:
+        raise FetchError(f"{_shown(url)} was given with a user or password, which must not stand in a URL")
+    try:
+        _ = parts.port
+    except ValueError as error:
+        raise FetchError(f"{_shown(url)} has a port that is none") from error
 
 
 def public_socket(info: AddressInfo) -> socket.socket:

@@ -44,6 +44,11 @@ DEFAULT_CONFIG = Path("penstock.toml")
 FOR_JOBS = {"for": "jobs"}
 """The pydantic context in which settings are written for the processes of jobs, with the secrets that these need."""
 _AUTHORITY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._~*'()!-]{2,}")
+_ORIGIN = re.compile(r"\*|https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")  # as browsers spell it
+_NETWORKS_WANTED = "networks between commas, such as 10.0.0.0/8,::1"
+_ORIGINS_WANTED = (
+    "origins between commas, such as https://portal.example.org, in small letters and without a path; or *"
+)
 _BASE_URL = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%-]+)*/*")
 
 
@@ -124,6 +129,9 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (), description="Networks whose X-Forwarded-* headers are believed, such as 10.0.0.0/8,::1"
     )
+    browser_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins whose web pages may use the services, such as https://portal.example.org; * is any"
+    )
     body_idle_s: float = Field(
         30.0, gt=0, description="Seconds without a byte after which a request's body is given up and answered 408"
     )
@@ -166,8 +174,19 @@ class Settings(BaseSettings):
     def _networks(cls, value: Any) -> Any:
         """Read networks, in the environment between commas or as JSON."""
         if isinstance(value, str):
-            value = _listed(value)
+            value = _listed(value, _NETWORKS_WANTED)
         return tuple(map(_network, value)) if isinstance(value, list | tuple) else value
+
+    @field_validator("browser_origins", mode="before")
+    @classmethod
+    def _origins(cls, value: Any) -> Any:
+        """Read origins, in the environment between commas or as JSON."""
+        value = _listed(value, _ORIGINS_WANTED) if isinstance(value, str) else value
+        if isinstance(value, list | tuple) and not all(
+            isinstance(one, str) and _ORIGIN.fullmatch(one) for one in value
+        ):
+            raise ValueError(f"must be {_ORIGINS_WANTED}")
+        return value
 
     @field_validator("base_url")
     @classmethod
@@ -218,20 +237,20 @@ class Settings(BaseSettings):
         return url.render_as_string()
 
 
-def _listed(text: str) -> Any:
+def _listed(text: str, wanted: str) -> Any:
     if not text.strip().startswith("["):
         return [part.strip() for part in text.split(",") if part.strip()]
     try:
         return json.loads(text)
     except ValueError as error:
-        raise ValueError("must be networks between commas, such as 10.0.0.0/8,::1") from error
+        raise ValueError(f"must be {wanted}") from error
 
 
 def _network(value: Any) -> IPv4Network | IPv6Network:
     try:
         return ip_network(value)
     except ValueError as error:
-        raise ValueError(f"{error}: give networks between commas, such as 10.0.0.0/8,::1") from error
+        raise ValueError(f"{error}: give {_NETWORKS_WANTED}") from error
 
 
 def _url_host(host: str) -> str:

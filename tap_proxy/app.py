@@ -39,12 +39,13 @@ from tap_proxy.service import TapService
 from tap_proxy.settings import TapSettings
 from tap_proxy.sources.postgres import PostgresSource, open_pool
 from tap_proxy.sources.sqlite import SqliteSource
+from tap_proxy.store import has_coverages
 from tap_proxy.translation import compiler, table_names
 from tap_proxy.uploads import UploadReader
 from tap_proxy.upstream.mounting import Mounts
 from tap_proxy.upstream.shadows import Shadows
 from tap_proxy.web import add_examples, add_front_page, add_plan, add_sync, availability
-from uws.app import add_job_list, unfinished
+from uws.app import add_job_list, duration_limits, retention_limits, unfinished
 
 TITLE = "TAP"
 TEXT = "Queries in ADQL on the observations and files of a data lake (TAP 1.1)."
@@ -118,6 +119,12 @@ async def open_service(resources: Resources) -> web.Application:
     def base_url(request: web.Request) -> str:
         return resources.urls.absolute(request, PATH)
 
+    async def capabilities(base: str) -> bytes:
+        covered = await has_coverages(resources.db, schemas)
+        return capabilities_document(
+            _capabilities(schemas, resources.settings, base, functions=mounts.functions, has_coverages=covered)
+        )
+
     async def tables() -> Sequence[Schema]:
         await mounts.load()
         return mounts.schemas
@@ -130,9 +137,7 @@ async def open_service(resources: Resources) -> web.Application:
     add_vosi(
         app,
         base_url=base_url,
-        capabilities=lambda base: capabilities_document(
-            _capabilities(schemas, resources.settings, base, functions=mounts.functions)
-        ),
+        capabilities=capabilities,
         availability=available,
         changed=lambda: mounts.changed,
         tables=tables,
@@ -178,7 +183,12 @@ def _row_limits(settings: TapSettings) -> RowLimits:
 
 
 def _capabilities(
-    schemas: Sequence[Schema], settings: Settings, base_url: str, *, functions: Iterable[tuple[str, str]] = ()
+    schemas: Sequence[Schema],
+    settings: Settings,
+    base_url: str,
+    *,
+    functions: Iterable[tuple[str, str]] = (),
+    has_coverages: bool = False,
 ) -> tuple[Capability, ...]:
     own = settings.section(TapSettings)
     return tap_capabilities(
@@ -186,12 +196,14 @@ def _capabilities(
         schemas=schemas,
         promises=Promises(
             rows=_row_limits(own),
-            job_time_limit_s=int(own.job_time_limit_s),
+            duration=duration_limits(settings),
+            retention=retention_limits(settings),
             upload_bytes=own.max_upload_bytes,
+            full_registry=own.full_registry,
         ),
         security_methods=security_methods(settings),
-        full_registry=own.full_registry,
         functions=functions,
+        has_coverages=has_coverages,
     )
 
 

@@ -14,13 +14,14 @@ from tap_proxy.adql import parse
 from tap_proxy.core.formats import TAP_FORMATS
 from tap_proxy.core.request import LANGUAGES, TapQuery, read_query
 from tap_proxy.service import OfJob, Run, TapService
-from tap_proxy.settings import TapSettings
+from uws.app import longest_duration_s
 from uws.ports import JobContext, JobType, ParameterSpec, ResultSpec
 
 Engine = Callable[[Resources], Awaitable[TapService]]
 """Gives the process's one `TapService`."""
 
 RESULT_ID = "result"
+LONGEST_QUERY_S = 20 * 86400.0  # about what databases can count; executionDuration ends a job before
 
 _PARAMETERS = (
     ParameterSpec(name="LANG", description="Language of the query", required=True, options=LANGUAGES),
@@ -47,7 +48,7 @@ def query_job(engine: Engine, *, path: str) -> JobType:
     async def run(context: JobContext) -> None:
         # Parameters are checked here and not before (TAP 1.1 s2.7).
         resources = await context.resources()
-        service, settings = await engine(resources), resources.settings.section(TapSettings)
+        service = await engine(resources)
         await service.look_again()  # the engine may be that of an earlier job
         query = read_query(context.parameters, formats=TAP_FORMATS, limits=service.limits)
         baskets = open_baskets(resources.settings, resources.db, resources.clock)
@@ -55,7 +56,7 @@ def query_job(engine: Engine, *, path: str) -> JobType:
         limits = Run(
             now=resources.clock(),
             base_url=resources.settings.own_url,
-            time_limit_s=settings.job_time_limit_s,
+            time_limit_s=min(longest_duration_s(resources.settings) or LONGEST_QUERY_S, LONGEST_QUERY_S),
             caller=context.owner,
             tell_failure=False,
             job=OfJob(id=context.job_id, report=lambda text: context.progress(message=text)),

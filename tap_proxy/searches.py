@@ -47,7 +47,8 @@ _VOSI_TYPES = {"double": "real", "int": "integer"}  # (VODataService 1.2 s3.5)
 class Search:
     """A protocol of searches: where it is, how its parameters become a query, how it is described.
 
-    `self_describing` says whether results have the description too.
+    `required` are the parameters without which there is no search; `self_describing` says whether results have the
+    description too.
     """
 
     path: str
@@ -59,6 +60,7 @@ class Search:
     read: Callable[[Parameters, RowLimits], TapQuery]
     render_error: ErrorRenderer = votable_error
     extension: Callable[[TapSettings], Extension | None] = lambda _settings: None
+    required: tuple[str, ...] = ()
     self_describing: bool = False
 
     async def open(self, resources: Resources) -> web.Application:
@@ -77,8 +79,8 @@ class Search:
         async def search(request: web.Request) -> web.StreamResponse:
             """Search observations."""
             query = self.read(await read_parameters(request, limits), engine.limits)
-            if self.self_describing:
-                query = replace(query, this=this(base_url(request)))
+            described = this(base_url(request)) if self.self_describing else None
+            query = replace(query, standard_id=self.standard_id, this=described)
             base = resources.urls.base(request)
             run = Run(now=resources.clock(), base_url=base, time_limit_s=settings.query_time_limit_s)
             return await send_result(request, engine, query, run)
@@ -136,7 +138,10 @@ class Search:
                     security_methods=security_methods(settings),
                     query_types=("GET", "POST"),
                     result_type="application/x-votable+xml",
-                    params=tuple(map(_input_param, {one.name: one for one in (*self.parameters, *_COMMON)}.values())),
+                    params=tuple(
+                        _input_param(param, required=param.name in self.required)
+                        for param in (*self.parameters, *_COMMON)
+                    ),
                 ),
             ),
             extension=self.extension(settings.section(TapSettings)),
@@ -150,9 +155,16 @@ _COMMON = (
 )
 
 
-def _input_param(param: Param) -> InputParam:
+def _input_param(param: Param, *, required: bool) -> InputParam:
     datatype = "string" if param.arraysize else _VOSI_TYPES[param.datatype]
-    return InputParam(name=param.name, datatype=datatype, unit=param.unit, ucd=param.ucd, description=param.description)
+    return InputParam(
+        name=param.name,
+        datatype=datatype,
+        unit=param.unit,
+        ucd=param.ucd,
+        description=param.description,
+        use="required" if required else "optional",
+    )
 
 
 def image_error(_request: web.Request, error: ServiceError, status: int) -> web.Response:
@@ -191,6 +203,7 @@ SCS = Search(
     standard_id="ivo://ivoa.net/std/ConeSearch",
     version="1.03",
     parameters=CONE_INPUTS,
+    required=("RA", "DEC", "SR"),
     read=lambda params, limits: read_cone(params, formats=TAP_FORMATS, limits=limits),
     render_error=cone_error,
     extension=lambda settings: ConeSearch(max_records=settings.maxrec_hard),

@@ -23,7 +23,6 @@ from penstock.dali.errors import ServiceError, ServiceUnavailable, UsageError
 from penstock.dali.values import format_timestamp
 from penstock.votable.document import QueryStatus
 from penstock.votable.model import Field
-from tap_proxy.core.capabilities import TAP_STANDARD_ID
 from tap_proxy.core.formats import new_writer
 from tap_proxy.core.formats.model import Outcome, ResultHead
 from tap_proxy.core.request import RowLimits, TapQuery
@@ -234,7 +233,7 @@ class TapService:
     ) -> ResultHead:
         """Say what the result is (DALI 1.2 s5.4.3)."""
         infos = [
-            ("standardID", TAP_STANDARD_ID),
+            ("standardID", query.standard_id),
             ("request_date", format_timestamp(run.now)),
             ("QUERY", query.text),
             ("LANG", query.language),

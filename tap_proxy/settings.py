@@ -61,7 +61,6 @@ class TapSettings(Section):
     maxrec_default: int = Field(100_000, ge=1, description="Rows of a result when the query gives no MAXREC")
     maxrec_hard: int = Field(10_000_000, ge=1, description="Rows that no result exceeds, whatever MAXREC says")
     query_time_limit_s: float = Field(300.0, gt=0, description="Seconds that a synchronous query may take in all")
-    job_time_limit_s: float = Field(7200.0, gt=0, description="Seconds that the query of a job may take")
     queue_time_limit_s: float = Field(30.0, gt=0, description="Seconds that a query waits for a free connection")
     connections: int = Field(8, ge=1, le=100, description="Queries that one process runs at once")
     cached_queries: int = Field(512, ge=0, description="Compiled queries that are kept for the next time")

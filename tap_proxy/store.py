@@ -7,7 +7,7 @@ rewrites everything in one transaction, so that a query sees either the old desc
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,8 +15,10 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from penstock.db import Database, Dialect, Namespace
+from penstock.dali.errors import ServiceUnavailable
+from penstock.db import Database, Dialect, Namespace, physical_name
 from penstock.tables import Schema
+from tap_proxy.adql.kinds import shape_of
 from tap_proxy.adql.postgres_functions import STATEMENTS as FUNCTIONS
 from tap_proxy.core.tap_schema import NAME, TAP_SCHEMA, Row, rows_of
 
@@ -102,3 +104,30 @@ async def _rewrite(
             await connection.execute(sa.insert(table), named)
     await connection.execute(sa.delete(tables.publication))
     await connection.execute(sa.insert(tables.publication).values(id=1, digest=digest))
+
+
+async def has_coverages(db: Database, schemas: Iterable[Schema]) -> bool:
+    """Tell whether a table has a coverage, with which MOCs can be compared; what cannot be looked at has none."""
+    columns = [
+        (physical_name(db.dialect, schema.name, table.name), column.name)
+        for schema in schemas
+        for table in schema.tables
+        for column in table.columns
+        if shape_of(column) == "moc"
+    ]
+    try:
+        async with db.read() as connection:
+            found = [await connection.scalar(_any_value(*place, column)) for place, column in columns]
+    except ServiceUnavailable:
+        return False
+    return any(found)
+
+
+def _any_value(namespace: str | None, table: str, column: str) -> sa.Select[int]:
+    value: sa.ColumnClause[str] = sa.column(column)
+    return (
+        sa.select(sa.literal(1))
+        .select_from(sa.table(table, value, schema=namespace))
+        .where(value.is_not(None))
+        .limit(1)
+    )

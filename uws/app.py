@@ -24,7 +24,7 @@ from penstock.edge.vosi import add_vosi
 from penstock.host import open_resources
 from penstock.openapi import describe as describe_operations
 from penstock.plugins import Group, Registry
-from penstock.regext import Capability, Interface
+from penstock.regext import Capability, Interface, TimeLimits
 from penstock.service import Description, Resources, Shared
 from penstock.settings import Settings
 from penstock.vosi import Availability, capabilities_document, vosi_capabilities
@@ -50,6 +50,7 @@ from uws.worker_secret import worker_secret
 STANDARD_ID = "ivo://ivoa.net/std/UWS#rest-1.1"  # (UWS 1.1 s2.2.1.1)
 TITLE = "Universal Worker Service"
 TEXT = "Runs asynchronous jobs and tells how they are doing, in XML and JSON."
+_DAY_S = 86400
 _ENDPOINTS = (
     ("jobs", "The jobs, and where new ones are posted"),
     ("jobtypes", "The types of job and their parameters"),
@@ -277,6 +278,18 @@ async def open_service(resources: Resources) -> web.Application:
 def longest_duration_s(settings: Settings) -> int | None:
     """Return the longest executionDuration that a job may be given; None if there is no limit."""
     return settings.section(UwsSettings).max_duration_s or None
+
+
+def duration_limits(settings: Settings) -> TimeLimits:
+    """Return the executionDuration of new jobs, and the longest."""
+    own, longest_s = settings.section(UwsSettings), longest_duration_s(settings)
+    return TimeLimits(default_s=own.default_duration_s or longest_s, hard_s=longest_s)
+
+
+def retention_limits(settings: Settings) -> TimeLimits:
+    """Return how long new jobs are kept, and how long any is."""
+    own = settings.section(UwsSettings)
+    return TimeLimits(default_s=int(own.default_lifetime_d * _DAY_S), hard_s=int(own.max_lifetime_d * _DAY_S) or None)
 
 
 def _installed_executor(settings: Settings) -> ExecutorOpener:

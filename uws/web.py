@@ -244,7 +244,8 @@ class JobListResource:
         for result in job.results:
             if result.id == wanted:
                 return await serve_file(request, describe.result_file(result, self._service.results.path(result.blob)))
-        raise NotFound(f"The job is {job.phase} and has no result {wanted[:60]!r}.")
+        why = f": {job.error.message}" if job.error else "."  # clients in use ask for nothing else
+        raise NotFound(f"The job is {job.phase} and has no result {wanted[:60]!r}{why}")
 
     async def show_parameters(self, request: web.Request) -> web.StreamResponse:
         """List the parameters (UWS 1.1 s2.2.2.4)."""

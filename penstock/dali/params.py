@@ -90,10 +90,17 @@ class Parameters:
         """Return the file of that name, or None.
 
         A value sent without a file name serves as a file too: that is how some clients send inline tables.
+
+        Raises
+        ------
+        MultiValuedParamNotSupported
+            There are several, and which one is meant cannot be told.
         """
-        for part in self.parts:
-            if upper_name(part.name) == upper_name(name):
-                return part
+        found = [part for part in self.parts if upper_name(part.name) == upper_name(name)]
+        if len(found) > 1:
+            raise MultiValuedParamNotSupported(f"The request has {len(found)} files called {name[:40]!r}.")
+        if found:
+            return found[0]
         value = self.single(name)
         if value is None:
             return None

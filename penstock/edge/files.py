@@ -27,7 +27,7 @@ _PIECE_BYTES = 1024 * 1024
 class ServedFile:
     """A file to send; `checksum`, any text that changes with the content, becomes its ETag.
 
-    `headers` say more of the whole file, whichever part of it is sent.
+    `headers` say more of the whole file, whichever part is sent; `compressible` lets clients ask for it compressed.
     """
 
     path: Path
@@ -35,6 +35,7 @@ class ServedFile:
     checksum: str | None = None
     filename: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    compressible: bool = False
 
 
 def resolve_within(root: Path, relative: str) -> Path:
@@ -92,6 +93,7 @@ def _representation(file: ServedFile, handle: BinaryIO) -> Representation:
         modified=datetime.fromtimestamp(int(stat.st_mtime), UTC),
         filename=file.filename,
         headers=file.headers,
+        compressible=file.compressible,
     )
 
 

@@ -6,19 +6,22 @@ import re
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import format_datetime
 
 import structlog
 from aiohttp import web
+from aiohttp.web_response import ContentCoding
 from multidict import CIMultiDict
 
 from penstock.dali.errors import PreconditionFailed
+from penstock.edge.compression import chosen_coding
 from penstock.edge.connection import client_left, cut_connection
 from penstock.edge.ranges import Span, Unsatisfiable, read_ranges
 from penstock.edge.streaming import disposition
 
+_WORTH_COMPRESSING_BYTES = 16 * 1024
 _UNSAFE_IN_ETAG = re.compile(r"[^!#-~]")
 _log = structlog.get_logger(__name__)
 
@@ -39,6 +42,9 @@ class Representation:
         When it last changed, to the second, if anybody knows.
     headers
         What else is told of the whole, whichever part of it is sent.
+    compressible
+        Whether a client that asks for a content coding gets the whole compressed. That is another representation, with
+        a validator of its own and without a digest.
     """
 
     size_bytes: int
@@ -48,6 +54,7 @@ class Representation:
     modified: datetime | None = None
     filename: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)  # a multi-dict where a header stands several times
+    compressible: bool = False
 
     @property
     def etag(self) -> str:
@@ -74,9 +81,14 @@ async def serve(request: web.Request, what: Representation) -> web.StreamRespons
     web.HTTPRequestRangeNotSatisfiable
         All ranges lie beyond the end.
     """
+    coding = _coding(request, what)
+    if coding is not None:
+        what = replace(what, validator=f"{what.validator}-{coding.value}", headers=_without_digest(what.headers))
     _require_preconditions(request, what)
     headers = CIMultiDict(what.headers)
     headers.update({**what.validators(), "Accept-Ranges": "bytes"})
+    if what.compressible:
+        headers.add("Vary", "Accept-Encoding")
     if _unchanged(request, what):
         return web.Response(status=304, headers=headers)
     spans = _requested(request, what)
@@ -94,9 +106,25 @@ async def serve(request: web.Request, what: Representation) -> web.StreamRespons
         start, stop = spans[0] if spans else (0, what.size_bytes)
         if spans:
             response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{what.size_bytes}"
-        response.content_length = stop - start
+        if coding is None:
+            response.content_length = stop - start
+        else:
+            response.enable_compression(coding)
         pieces = what.read(start, stop)
     return await send(request, response, pieces)
+
+
+def _coding(request: web.Request, what: Representation) -> ContentCoding | None:
+    """Return how the whole is to be compressed; parts are sent as they are."""
+    if not what.compressible or what.size_bytes < _WORTH_COMPRESSING_BYTES or "Range" in request.headers:
+        return None
+    return chosen_coding(request)
+
+
+def _without_digest(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    kept = CIMultiDict(headers)
+    kept.popall("Repr-Digest", None)  # that of the bytes as they are (RFC 9530 s3)
+    return kept
 
 
 class _Multipart:

@@ -7,13 +7,11 @@ from collections.abc import AsyncIterator, Mapping
 
 import structlog
 from aiohttp import web
-from aiohttp.web_response import ContentCoding
 
-from penstock.dali.media import content_coding
+from penstock.edge.compression import compress
 from penstock.edge.connection import client_left, cut_connection
 
 _log = structlog.get_logger(__name__)
-_CODINGS = {"gzip": ContentCoding.gzip, "deflate": ContentCoding.deflate}
 
 
 async def stream(
@@ -63,7 +61,7 @@ async def stream(
         response.headers["Content-Type"] = content_type
         if filename is not None:
             response.headers["Content-Disposition"] = disposition(filename)
-        _compress(request, response)
+        compress(request, response)
         await response.prepare(request)
         if not whole and request.method != "HEAD":
             await response.write(first)
@@ -72,13 +70,6 @@ async def stream(
         return response
     finally:
         await _close(chunks, coming)
-
-
-def _compress(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.add("Vary", "Accept-Encoding")
-    coding = content_coding(request.headers.get("Accept-Encoding"))
-    if coding is not None and request.method != "HEAD":  # aiohttp would send the trailer of the empty compression
-        response.enable_compression(_CODINGS[coding])
 
 
 async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:

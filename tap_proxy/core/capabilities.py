@@ -6,16 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from penstock.dali.formats import FormatTable
-from penstock.regext import DataLimits, Interface, Language, LanguageFeatures, OutputFormat, TableAccess
-from penstock.regext import TimeLimits as Times
+from penstock.regext import DataLimits, Interface, Language, LanguageFeatures, OutputFormat, TableAccess, TimeLimits
 from penstock.tables import Schema
 from penstock.vosi import Capability, vosi_capabilities
 from tap_proxy.adql import FUNCTIONS
-from tap_proxy.adql.kinds import shape_of
 from tap_proxy.core.formats import TAP_FORMATS
-from tap_proxy.core.request import RowLimits
+from tap_proxy.core.request import TAP_STANDARD_ID, RowLimits
 
-TAP_STANDARD_ID = "ivo://ivoa.net/std/TAP"
 EXAMPLES_STANDARD_ID = "ivo://ivoa.net/std/DALI#examples"
 REGEXT = "ivo://ivoa.net/std/TAPRegExt"
 
@@ -45,11 +42,16 @@ _MOC = LanguageFeatures(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promises:
-    """The limits that the capabilities tell; times are in seconds."""
+    """What the operator promises: limits of results, of jobs and of uploads, and whether this is a full registry.
+
+    A service whose tables ``rr.*`` do not hold the whole VO Registry must not declare their data model (RegTAP 1.2 s7).
+    """
 
     rows: RowLimits
-    job_time_limit_s: int
+    duration: TimeLimits
+    retention: TimeLimits
     upload_bytes: int
+    full_registry: bool = False
 
 
 def tap_capabilities(
@@ -58,29 +60,29 @@ def tap_capabilities(
     schemas: Sequence[Schema],
     promises: Promises,
     security_methods: tuple[str | None, ...] = (),
-    full_registry: bool = False,
     functions: Iterable[tuple[str, str]] = (),
+    has_coverages: bool = False,
 ) -> tuple[Capability, ...]:
     """Return all capabilities of the service at `base_url`.
 
-    `full_registry` tells whether the tables ``rr.*`` hold the whole VO Registry: a service whose tables hold less must
-    not declare their data model (RegTAP 1.2 s7). `functions` are signatures and descriptions of functions that are not
-    ours.
+    `functions` are signatures and descriptions of functions that are not ours. `has_coverages` tells that there are
+    coverages, with which MOCs can be compared.
     """
     access = TableAccess(
-        data_models=(*_data_models(schemas), *(_WHOLE_REGISTRY if full_registry else ())),
+        data_models=(*_data_models(schemas), *(_WHOLE_REGISTRY if promises.full_registry else ())),
         languages=(
             Language(
                 name="ADQL",
                 versions=_VERSIONS,
                 description="ADQL 2.1; the constructs that it took over from 2.0 are accepted too",
-                features=_features(schemas, functions),
+                features=_features(functions, has_coverages=has_coverages),
             ),
         ),
         output_formats=tuple(_output_formats(TAP_FORMATS)),
         upload_methods=tuple(f"{REGEXT}#upload-{way}" for way in ("inline", "http", "https")),
         upload_limit=DataLimits(unit="byte", default=promises.upload_bytes, hard=promises.upload_bytes),
-        execution_duration=Times(default_s=promises.job_time_limit_s, hard_s=promises.job_time_limit_s),
+        retention_period=promises.retention,
+        execution_duration=promises.duration,
         output_limit=DataLimits(unit="row", default=promises.rows.default, hard=promises.rows.hard),
     )
     tap = Capability(
@@ -97,15 +99,14 @@ def tap_capabilities(
     return (tap, *vosi_capabilities(base_url, tables=True), examples)
 
 
-def _features(schemas: Sequence[Schema], functions: Iterable[tuple[str, str]]) -> tuple[LanguageFeatures, ...]:
+def _features(functions: Iterable[tuple[str, str]], *, has_coverages: bool) -> tuple[LanguageFeatures, ...]:
     """Return the optional parts of the language (TAPRegExt 1.0 s2.4, ADQL 2.1 s4)."""
     own = [(each.signature, each.description) for each in FUNCTIONS]
     optional = [
         LanguageFeatures(type=f"{REGEXT}#features-{kind}", features=tuple((form, None) for form in forms.split()))
         for kind, forms in _FEATURES.items()
     ]
-    columns = (column for schema in schemas for table in schema.tables for column in table.columns)
-    mocs = (_MOC,) if any(shape_of(column) == "moc" for column in columns) else ()
+    mocs = (_MOC,) if has_coverages else ()
     return (LanguageFeatures(type=f"{REGEXT}#features-udf", features=(*own, *functions)), *optional, *mocs)
 
 

@@ -16,6 +16,7 @@ from penstock.dali.params import Parameters
 from penstock.votable.document import ServiceDescriptor
 from tap_proxy.core.uploads import UploadOrder, read_orders
 
+TAP_STANDARD_ID = "ivo://ivoa.net/std/TAP"
 LANGUAGES = ("ADQL", "ADQL-2.0", "ADQL-2.1")  # (TAP 1.1 s2.7.1)
 MAX_RUNID_LENGTH = 64
 
@@ -39,8 +40,8 @@ class TapQuery:
     """A query as it is to be run.
 
     `maxrec` is the effective limit: the caller's or the default one, never above the hard one (DALI 1.2 s4.3.4).
-    `ucds` are other UCDs for columns of the result, where an older protocol wants its own; `this` describes the service
-    that was asked, where the result is to do so.
+    `standard_id` is the protocol in which it was asked. `ucds` are other UCDs for columns of the result, where an older
+    protocol wants its own; `this` describes the service that was asked, where the result is to do so.
     """
 
     text: str
@@ -49,6 +50,7 @@ class TapQuery:
     maxrec: int
     runid: str | None = None
     uploads: tuple[UploadOrder, ...] = ()
+    standard_id: str = TAP_STANDARD_ID
     ucds: Mapping[str, str] = field(default_factory=dict)
     this: ServiceDescriptor | None = None
 

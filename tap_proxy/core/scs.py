@@ -63,20 +63,22 @@ def _number(params: Parameters, name: str, least: float, most: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConeSearch:
-    """What a cone search adds to a capability (SimpleDALRegExt 1.1 s3.1); the test query is around `test_position`."""
+    """What a cone search adds to a capability (SimpleDALRegExt 1.1 s3.1).
+
+    The test query is to find something: one row of all the sky is there wherever there are any.
+    """
 
     xsi_type: ClassVar[str] = "cs:ConeSearch"
     max_records: int
-    test_position: tuple[float, float] = (180.0, 0.0)
 
     def elements(self) -> Iterator[etree._Element]:
         """Yield the children that follow the interfaces."""
-        ra, dec = self.test_position
         yield _element("maxSR", MAX_RADIUS_DEG)
         yield _element("maxRecords", self.max_records)
         yield _element("verbosity", "true")
         query = etree.Element("testQuery")
-        query.extend([_element("ra", ra), _element("dec", dec), _element("sr", 1.0)])
+        whole = {"ra": 0.0, "dec": 0.0, "sr": MAX_RADIUS_DEG, "verb": 1, "extras": "MAXREC=1"}
+        query.extend([_element(name, value) for name, value in whole.items()])
         yield query
 
 

@@ -13,7 +13,7 @@ from penstock.dali.errors import UsageError
 from penstock.dali.formats import FormatTable
 from penstock.dali.params import Parameters
 from penstock.dali.shapes import Circle, Point, Polygon, Range, parse_pos
-from penstock.dali.values import Interval, maxrec, parse_float, parse_int, parse_interval, runid
+from penstock.dali.values import Interval, maxrec, parse_float, parse_int, parse_interval, refuse, runid
 from penstock.votable.document import Param
 from tap_proxy.core.request import RowLimits, TapQuery
 
@@ -39,11 +39,10 @@ _EQUALS = {
     "DPTYPE": "dataproduct_type",
 }
 PARAMETERS = ("POS", *_OVERLAPS, "POL", *_WITHIN, *_EQUALS, "CALIB")
-_POS_FORMS = {
-    "circle": "Circle that images overlap: CIRCLE longitude latitude radius, in degrees",
-    "range": "Range that images overlap: RANGE west east south north, in degrees",
-    "polygon": "Polygon that images overlap: POLYGON and its vertices, in degrees",
-}
+_POS_TEXT = (
+    "Region that images overlap, in degrees: CIRCLE longitude latitude radius, RANGE west east south north, "
+    "or POLYGON and its vertices"
+)
 _INTERVALS = {
     "BAND": ("m", "em.wl", "Wavelengths in vacuum that images overlap"),
     "TIME": ("d", "time.interval;obs.exposure", "Times that images overlap, as Modified Julian Date"),
@@ -67,8 +66,7 @@ _FARTHEST_DEG = 85.0
 
 
 def _inputs() -> Iterator[Param]:
-    for form, text in _POS_FORMS.items():
-        yield Param(name="POS", datatype="char", arraysize="*", xtype=form, unit="deg", ucd="pos", description=text)
+    yield Param(name="POS", datatype="char", arraysize="*", unit="deg", ucd="pos", description=_POS_TEXT)
     for name, (unit, ucd, text) in _INTERVALS.items():
         yield Param(name=name, datatype="double", arraysize="2", xtype="interval", unit=unit, ucd=ucd, description=text)
     for name, (ucd, text) in _TEXTS.items():
@@ -83,7 +81,7 @@ def _inputs() -> Iterator[Param]:
 
 
 INPUTS = tuple(_inputs())
-"""The parameters by which the service describes itself: POS once for each kind of shape (SIA 2.0 s3.1.2)."""
+"""The parameters by which the service describes itself (SIA 2.0 s3.1.2)."""
 
 
 def read_image_query(params: Parameters, *, formats: FormatTable, limits: RowLimits) -> TapQuery:
@@ -107,6 +105,7 @@ def read_image_query(params: Parameters, *, formats: FormatTable, limits: RowLim
 def _conditions(params: Parameters) -> Iterator[str]:
     rules: dict[str, Callable[[str, str], str]] = {"POS": _pos, "POL": _pol, "CALIB": _calib}
     rules |= dict.fromkeys(_OVERLAPS, _overlaps) | dict.fromkeys(_WITHIN, _within) | dict.fromkeys(_EQUALS, _equals)
+    rules["ID"] = _identifier
     for name in PARAMETERS:
         choices = [rules[name](name, value.strip()) for value in params.all(name) if value.strip()]
         if choices:
@@ -142,12 +141,21 @@ def _interval(name: str, text: str) -> Interval:
     """Read an interval, or one number that is both of its ends."""
     if len(text.split()) == 1:
         value = parse_float(name, text)
+        if not math.isfinite(value):
+            raise refuse(name, text, "a number, or two with -Inf and +Inf for open ends")
         return Interval(lower=value, upper=value)
     return parse_interval(name, text)
 
 
 def _equals(name: str, text: str) -> str:
     return f"{_EQUALS[name]} = {_string(text)}"
+
+
+def _identifier(name: str, text: str) -> str:
+    """Return a condition for an identifier, whose part for registries has one case (IVOA Identifiers 2.0 s2.2)."""
+    registered, mark, local = text.partition("?")
+    usual = registered.lower() + mark + local if registered.lower().startswith("ivo://") else text
+    return " OR ".join(_equals(name, spelling) for spelling in dict.fromkeys((text, usual)))
 
 
 def _calib(name: str, text: str) -> str:

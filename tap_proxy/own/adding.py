@@ -89,6 +89,9 @@ class Adding:
         """
         source, _, fragment = order.source.partition("#")
         if not source.startswith(_DATABASES):
+            scheme, mark, _ = source.partition("://")
+            if mark:
+                raise UsageError(f"{scheme[:40]}:// is not read: give a file, postgresql://... or sqlite:///...")
             path = Path(source)
             reading = await asyncio.to_thread(self._opened, path, order)
             return await self._load(order, reading, name=path.name.partition(".")[0], origin=path.name)

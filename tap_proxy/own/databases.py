@@ -173,9 +173,9 @@ def open_sqlite(path: Path, name: str, without: Collection[str] = ()) -> Reading
     Raises
     ------
     UsageError
-        There is no such table or column.
+        There is no such file, table or column.
     """
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    connection = _opened(path)
     try:
         names = [row[1] for row in connection.execute(f"PRAGMA table_info({quoted(name)})")]
         if not names:
@@ -198,6 +198,13 @@ def open_sqlite(path: Path, name: str, without: Collection[str] = ()) -> Reading
             connection.close()
 
     return Reading(fields=fields, batches=batches(), done=lambda: seen[0] / max(rows, 1))
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise UsageError(f"{path} cannot be opened: {error}.") from error
 
 
 def _sqlite_field(connection: sqlite3.Connection, table: str, column: str) -> Field:

@@ -123,7 +123,8 @@ class PostgresSource:
                     yield connection
                 finally:
                     await _roll_back(connection)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+                # InternalClientError is what asyncpg says between the server's goodbye and the end of the connection.
                 raise _as_service_error(error, time_limit_s) from error
 
     @asynccontextmanager

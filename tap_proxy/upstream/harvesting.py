@@ -14,11 +14,11 @@ from penstock.db import Database
 from penstock.discovery import endpoints
 from penstock.votable.text import text_column
 from penstock.votable.upload import UploadLimits
-from tap_proxy.core.capabilities import TAP_STANDARD_ID
 from tap_proxy.core.federation.ability import Ability, Unreadable, read_capabilities
 from tap_proxy.core.federation.functions import read_functions
 from tap_proxy.core.federation.mount import Metadata, RemoteTable
 from tap_proxy.core.federation.tableset import MAX_COLUMNS, DescribedTables, described_tables, read_tables
+from tap_proxy.core.request import TAP_STANDARD_ID
 from tap_proxy.settings import TapSettings, UpstreamSettings
 from tap_proxy.upstream.answers import Rows, checked
 from tap_proxy.upstream.asking import ask

@@ -108,6 +108,20 @@ async def test_a_redirect_to_another_scheme_is_refused() -> None:
             await read(Outbound(allow_private=True), str(server.make_url("/")))
 
 
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://me:secret@x.example/t", r"^http://x.example/t was given with a user or password"),
+        ("http://x.example:99999/t", "has a port that is none"),
+        ("ftp://x.example/t", "is no http"),
+        ("http:///t", "is no http"),
+    ],
+)
+async def test_an_address_that_cannot_be_asked_says_why(url: str, why: str) -> None:
+    with pytest.raises(FetchError, match=why):
+        await read(Outbound(allow_private=True), url)
+
+
 async def test_more_than_wanted_or_an_error_end_the_fetch() -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         if request.path == "/missing":

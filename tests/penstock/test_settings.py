@@ -59,6 +59,9 @@ def test_a_section_is_set_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
         ("PENSTOCK_TRUSTED_PROXIES", '["10.0.0.1/8"]', "trusted_proxies: .*such as 10.0.0.0/8,::1"),
         ("PENSTOCK_TRUSTED_PROXIES", "[10.0.0.0/8", "trusted_proxies: .*such as 10.0.0.0/8,::1"),
         ("PENSTOCK_TRUSTED_PROXIES", "[null]", "trusted_proxies: .*such as 10.0.0.0/8,::1"),
+        ("PENSTOCK_BROWSER_ORIGINS", "https://x.org/", "browser_origins: .*without a path"),
+        ("PENSTOCK_BROWSER_ORIGINS", "x.org,*", "browser_origins: .*such as https://"),
+        ("PENSTOCK_BROWSER_ORIGINS", "[1]", "browser_origins: .*such as https://"),
         ("PENSTOCK_OIDC__ISSUERS", "https://x.org", "oidc.* written as JSON"),
         ("PENSTOCK_OIDC__ISSUERS", '[{"nme": 1}]', r"PENSTOCK_OIDC__ISSUERS: oidc.issuers.0.nme is not a setting"),
         ("PENSTOCK_AUTHORITY", "a b", "authority: 'a b' is no IVOA naming authority: give a name such as vo.example"),
@@ -97,6 +100,11 @@ def test_a_wrong_file_is_refused(tmp_path: Path, text: str, says: str) -> None:
 def test_trusted_proxies_stand_between_commas_or_in_json(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("PENSTOCK_TRUSTED_PROXIES", text)
     assert [str(network) for network in load_settings(SECTIONS).trusted_proxies] == ["10.0.0.0/8", "::1/128"]
+
+
+def test_origins_of_pages_stand_between_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_BROWSER_ORIGINS", "https://x.org, http://localhost:8888")
+    assert load_settings(SECTIONS).browser_origins == ("https://x.org", "http://localhost:8888")
 
 
 def test_no_trusted_proxies_may_be_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -93,9 +93,19 @@ async def test_pyvo_searches(client: TestClient) -> None:
     assert all(record.id.startswith("ivo://") for record in results)
 
 
+async def test_the_test_query_finds_something(client: TestClient) -> None:
+    async with client.get("/scs/capabilities") as response:
+        query = etree.fromstring(await response.read()).find(".//testQuery")
+    params = {name.upper(): query.findtext(name) for name in ("ra", "dec", "sr", "verb")}
+    extra, _, value = query.findtext("extras").partition("=")
+    assert len(parse_single_table(BytesIO(await ask(client, **params, **{extra: value}))).array) == 1
+
+
 async def test_capabilities_are_valid(client: TestClient) -> None:
     async with client.get("/scs/capabilities") as response:
         document = await response.read()
     (cone,) = etree.fromstring(document).findall("capability[@standardID='ivo://ivoa.net/std/ConeSearch']")
     assert cone.findtext("maxRecords") == "150"
+    required = {param.findtext("name") for param in cone.iterfind("interface/param[@use='required']")}
+    assert required == {"RA", "DEC", "SR"}
     assert validate(document) == []

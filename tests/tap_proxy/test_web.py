@@ -272,6 +272,17 @@ async def test_what_is_not_there_gets_an_error_document(client: TestClient, path
         assert statuses(await response.read()) == ["ERROR"]
 
 
+async def test_jobs_have_the_durations_that_the_capabilities_tell(client: TestClient) -> None:
+    async with client.get("/tap/capabilities") as response:
+        told = etree.fromstring(await response.read())
+    for asked, limit in ((None, "default"), ("2147483647", "hard")):
+        wish = {} if asked is None else {"EXECUTIONDURATION": asked}
+        async with client.post("/tap/async", data=wish, allow_redirects=False) as response:
+            job = response.headers["Location"].removeprefix("https://penstock.example")
+        async with client.get(f"{job}/executionduration") as response:
+            assert await response.text() == told.findtext(f".//executionDuration/{limit}")
+
+
 async def run_job(client: TestClient, **params: str) -> str:
     async with client.post("/tap/async", data=params, allow_redirects=False) as response:
         assert response.status == 303
@@ -306,4 +317,5 @@ async def test_a_bad_query_is_accepted_and_fails_when_it_runs(client: TestClient
     assert (response.status, status) == (200, "ERROR")
     assert message
     async with client.get(f"{path}/results/result") as response:
-        assert response.status == 404
+        ((_, missing),) = infos(await response.read())
+    assert (response.status, missing.endswith(message)) == (404, True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from penstock.dali.params import upper_name
 from penstock.dali.values import format_timestamp
+from penstock.edge.compression import is_text
 from penstock.edge.files import ServedFile
 from uws.core.document import JobDocument, JobList, JobRef, ParameterItem, ResultItem
 from uws.core.job import Job, JobParameter, JobResult, JobSummary, Phase
@@ -74,11 +76,16 @@ def result_items(job: Job, url: str, *, checksums: bool = True) -> tuple[ResultI
 
 def result_file(result: JobResult, path: Path) -> ServedFile:
     """Describe the file of a result; its digest tells clients whether they have it, and have it whole (RFC 9530)."""
+    file = ServedFile(
+        path=path,
+        media_type=result.media_type,
+        checksum=result.sha256 or result.blob.replace("/", "-"),
+        compressible=is_text(result.media_type),
+    )
     if result.sha256 is None:
-        return ServedFile(path=path, media_type=result.media_type, checksum=result.blob.replace("/", "-"))
+        return file
     digest = base64.b64encode(bytes.fromhex(result.sha256)).decode()
-    headers = {"Repr-Digest": f"sha-256=:{digest}:"}
-    return ServedFile(path=path, media_type=result.media_type, checksum=result.sha256, headers=headers)
+    return replace(file, headers={"Repr-Digest": f"sha-256=:{digest}:"})
 
 
 def links(job: Job, url: str) -> Mapping[str, str]:

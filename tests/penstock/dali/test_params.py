@@ -56,6 +56,12 @@ def test_a_part_is_found_in_any_case() -> None:
     assert Parameters(parts=[part]).part("mine") is part
 
 
+def test_of_two_parts_of_one_name_none_is_taken() -> None:
+    parts = [Part(name=name, content=b"x", size_bytes=1) for name in ("t", "T")]
+    with pytest.raises(MultiValuedParamNotSupported, match="2 files called 't'"):
+        Parameters(parts=parts).part("t")
+
+
 def test_a_value_without_file_name_serves_as_a_part() -> None:
     part = Parameters([("t1", "<VOTABLE/>")]).part("t1")
     assert part is not None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import email
+import gzip
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -52,6 +53,42 @@ async def test_the_whole_file_comes_with_all_that_a_client_can_check(path) -> No
     assert headers["Last-Modified"].endswith(" GMT")
     assert headers["Content-Disposition"] == 'attachment; filename="a_b.fits"'
     assert "Content-Encoding" not in headers
+
+
+LONG = b"a line of text\n" * 2000
+GZIP = {"Accept-Encoding": "gzip"}
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    text = tmp_path / "a.csv"
+    text.write_bytes(LONG)
+    return text
+
+
+async def text_to(path: Path, asked: dict[str, str]):
+    options = {"media_type": "text/csv", "compressible": True, "headers": {"Repr-Digest": "sha-256=:a:"}}
+    async with offering(path, **options) as server, server.get("/s/", headers=asked) as a:
+        return a.status, a.headers, await a.read()
+
+
+async def test_text_is_compressed_when_that_is_asked_for_and_is_another_representation_then(text) -> None:
+    status, headers, body = await text_to(text, GZIP)
+    assert (status, gzip.decompress(body)) == (200, LONG)
+    assert (headers["Content-Encoding"], headers["ETag"]) == ("gzip", '"md5:abc-gzip"')
+    assert (headers["Vary"], "Repr-Digest" in headers) == ("Accept-Encoding", False)
+
+
+async def test_a_client_that_has_the_compressed_text_is_not_sent_it_again(text) -> None:
+    status, headers, _ = await text_to(text, GZIP | {"If-None-Match": '"md5:abc-gzip"'})
+    assert (status, headers["ETag"]) == (304, '"md5:abc-gzip"')
+
+
+@pytest.mark.parametrize("asked", [{}, {"Accept-Encoding": "identity"}, GZIP | {"Range": "bytes=0-13"}])
+async def test_who_asks_for_parts_or_for_no_coding_gets_the_bytes_as_they_are(text, asked) -> None:
+    status, answered, body = await text_to(text, asked)
+    assert (status, body) == ((206, LONG[:14]) if "Range" in asked else (200, LONG))
+    assert (answered["ETag"], answered["Repr-Digest"]) == ('"md5:abc"', "sha-256=:a:")
 
 
 async def test_head_tells_the_length_and_sends_nothing(path) -> None:

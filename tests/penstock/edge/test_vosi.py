@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -46,6 +47,23 @@ async def test_documents_say_when_they_changed(method, path) -> None:
         assert answer.headers["Last-Modified"] == "Sat, 21 Nov 2026 00:00:00 GMT"
         body = await answer.read()
         assert (body == b"") == (method == "HEAD")
+
+
+@pytest.mark.requirement("VO-02")
+@pytest.mark.parametrize("path", ["/s/capabilities", "/s/tables", '/s/tables/lake."size"'])
+async def test_a_client_that_has_a_document_is_not_sent_it_again(path) -> None:
+    async with service() as server:
+        async with server.get(path) as answer:
+            tag = answer.headers["ETag"]
+        for known, status in ((tag, 304), (f'"other", {tag}', 304), ("*", 304), ('"other"', 200)):
+            async with server.get(path, headers={"If-None-Match": known}) as answer:
+                assert (answer.status, answer.headers["ETag"]) == (status, tag)
+
+
+async def test_documents_are_compressed_when_that_is_asked_for() -> None:
+    async with service() as server, server.get("/s/tables", headers={"Accept-Encoding": "gzip"}) as answer:
+        assert (answer.headers["Content-Encoding"], answer.headers["Vary"]) == ("gzip", "Accept-Encoding")
+        assert etree.fromstring(gzip.decompress(await answer.read())).find(".//column") is not None
 
 
 async def test_documents_that_change_say_when_they_last_did() -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from lxml import etree
 
 from penstock.lake.catalogue import SCHEMAS as LAKE
-from penstock.tables import Column, Schema, Table
+from penstock.regext import TimeLimits
 from penstock.vosi import capabilities_document
 from tap_proxy.adql import Catalogue, SQLite, compile_query
 from tap_proxy.core.capabilities import Promises, tap_capabilities
@@ -18,12 +19,17 @@ from tests.support.systems import require_shared
 
 BASE = "https://penstock.example/tap"
 ALL = (*LAKE, TAP_SCHEMA)
-PROMISES = Promises(rows=RowLimits(default=10, hard=20), job_time_limit_s=60, upload_bytes=1000)
+PROMISES = Promises(
+    rows=RowLimits(default=10, hard=20),
+    duration=TimeLimits(default_s=60, hard_s=600),
+    retention=TimeLimits(default_s=3600),
+    upload_bytes=1000,
+)
 SIGNATURE = re.compile(r"[A-Za-z][A-Za-z0-9_]*\(([^,()]+ [^,]+(, [^,()]+ [^,]+)*)?\) -> .+")
 
 
-def document(schemas=ALL, **more: bool) -> etree._Element:
-    capabilities = tap_capabilities(BASE, schemas=schemas, promises=PROMISES, **more)
+def document(schemas=ALL, *, promises: Promises = PROMISES, has_coverages: bool = False) -> etree._Element:
+    capabilities = tap_capabilities(BASE, schemas=schemas, promises=promises, has_coverages=has_coverages)
     return etree.fromstring(capabilities_document(capabilities))
 
 
@@ -61,21 +67,30 @@ def test_every_format_is_declared_with_its_short_names() -> None:
     assert told == {alias for row in TAP_FORMATS for alias in row.aliases}
 
 
+def test_the_limits_of_jobs_are_told() -> None:
+    times = {
+        name: [limit.text for limit in document().iterfind(f".//{name}/*")]
+        for name in ("executionDuration", "retentionPeriod")
+    }
+    assert times == {"executionDuration": ["60", "600"], "retentionPeriod": ["3600"]}
+
+
 def test_a_data_model_is_declared_only_with_its_table() -> None:
     assert document((TAP_SCHEMA,)).findall(".//dataModel") == []
 
 
 def test_only_the_whole_registry_is_declared_as_one() -> None:
-    whole = {model.get("ivo-id") for model in document(full_registry=True).iterfind(".//dataModel")}
+    whole = {
+        model.get("ivo-id")
+        for model in document(promises=replace(PROMISES, full_registry=True)).iterfind(".//dataModel")
+    }
     assert "ivo://ivoa.net/std/regtap#1.2" in whole
     assert not any("regtap" in model.get("ivo-id").lower() for model in document().iterfind(".//dataModel"))
 
 
-def test_moc_is_declared_where_a_column_holds_mocs() -> None:
-    coverage = Column(name="coverage", datatype="char", arraysize="*", xtype="moc")
-    covered = Schema(name="demo", tables=(Table(name="covered", columns=(coverage,)),))
+def test_moc_is_declared_where_there_are_coverages() -> None:
     path = ".//languageFeatures[@type='ivo://org.gavo.dc/std/exts#extra-adql-keywords']/feature/form"
-    assert [form.text for form in document((covered,)).iterfind(path)] == ["MOC"]
+    assert [form.text for form in document(has_coverages=True).iterfind(path)] == ["MOC"]
     assert document().find(path) is None
 
 

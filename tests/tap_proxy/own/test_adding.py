@@ -236,8 +236,11 @@ async def test_a_file_without_a_table_is_refused(site: Site, tmp_path: Path, con
 async def test_a_wrong_order_says_what_to_do(site: Site, tmp_path: Path, order: dict[str, object], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         await site.add(as_csv(tmp_path), **order)
-    with pytest.raises(UsageError, match="cannot be opened"):
-        await site.add(tmp_path / "missing.csv")
+    for missing in (str(tmp_path / "missing.csv"), f"sqlite:///{tmp_path}/missing.db#stars"):
+        with pytest.raises(UsageError, match="cannot be opened"):
+            await site.add(missing)
+    with pytest.raises(UsageError, match="mysql:// is not read"):
+        await site.add("mysql://me:secret@host/stars#bright")
 
 
 async def test_types_of_csv_hold_for_the_last_row_too(site: Site, tmp_path: Path) -> None:

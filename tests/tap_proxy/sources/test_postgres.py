@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 
 import asyncpg
 import pytest
 
-from penstock.dali.errors import UsageError
-from tests.tap_proxy.sources.builders import endless, postgres_source, rows_of, select, until
+from penstock.dali.errors import ServiceUnavailable, UsageError
+from penstock.votable.model import Field
+from tap_proxy.ports import Statement
+from tests.tap_proxy.sources.builders import ROWS, endless, postgres_source, rows_of, select, until
 
 
 async def test_a_cancelled_query_ends_in_the_database(postgres_url: str) -> None:
@@ -57,3 +60,38 @@ async def test_queries_that_wait_get_a_connection_before_those_that_come_later(p
             task.cancel()
         await asyncio.gather(*asked, return_exceptions=True)
     assert served[:10] == list(range(10))
+
+
+LIST = Field(name="l", datatype="int", arraysize="*")
+LONG = "FROM generate_series(1, 1000000) AS n"
+END = """
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE application_name = 'penstock-tap' AND datname = current_database()
+"""
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [select(f"SELECT n {LONG}"), select(f"SELECT ARRAY[n, n] AS l {LONG}", fields=(LIST,))],
+    ids=["copied", "through a cursor"],
+)
+async def test_a_connection_that_is_lost_on_the_way_is_an_outage(postgres_url: str, statement: Statement) -> None:
+    watcher = await asyncpg.connect(postgres_url)
+    async with postgres_source(postgres_url) as source:
+        async with aclosing(source.open(statement, maxrows=1_000_000, time_limit_s=60)) as parts:
+            await anext(parts)
+            assert await watcher.fetchval(END) == 1
+            with pytest.raises(ServiceUnavailable):
+                async for _ in parts:
+                    pass
+        assert len(await rows_of(source, select("SELECT n FROM numbers"))) == ROWS  # by a new connection
+    await watcher.close()
+
+
+async def test_what_the_driver_says_between_a_goodbye_and_the_end_of_a_connection_is_an_outage(
+    postgres_url: str,
+) -> None:
+    async with postgres_source(postgres_url) as source:
+        with pytest.raises(ServiceUnavailable):
+            async with source._transaction(5):
+                raise asyncpg.InternalClientError("cannot switch to state 16; another operation (2) is in progress")
