@@ -31,6 +31,7 @@ from tap_proxy.sources.postgres_copy import copied, with_literals
 from tap_proxy.sources.uploaded import is_array, values_of
 
 _TYPES = {**TYPES, "boolean": "boolean"}
+_LOOK_FOR_US_MS = 2_000
 _log = structlog.get_logger(__name__)
 
 
@@ -174,6 +175,7 @@ async def open_pool(url: str, *, connections: int, search_path: str) -> asyncpg.
         url,
         min_size=0,
         max_size=connections,
+        init=_end_with_us,
         reset=_leave_as_it_is,
         server_settings={
             "default_transaction_read_only": "on",
@@ -198,6 +200,12 @@ def _with_uploads(statement: Statement) -> Statement:
         sql = sql.replace(mark, rows)
         params += values_of(table)
     return Statement(sql=sql, params=params, fields=statement.fields)
+
+
+async def _end_with_us(connection: Any) -> None:
+    """Have queries end soon after this process has, however that ended."""
+    with suppress(asyncpg.PostgresError):  # PostgreSQL 13 cannot look for its clients, and some systems cannot
+        await connection.execute(f"SET client_connection_check_interval = {_LOOK_FOR_US_MS}")
 
 
 async def _leave_as_it_is(_connection: Any) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import aclosing
 
 import asyncpg
@@ -9,6 +10,7 @@ import pytest
 from penstock.dali.errors import ServiceUnavailable, UsageError
 from penstock.votable.model import Field
 from tap_proxy.ports import Statement
+from tests.support.systems import ROOT
 from tests.tap_proxy.sources.builders import ROWS, endless, postgres_source, rows_of, select, until
 
 
@@ -25,6 +27,33 @@ async def test_a_cancelled_query_ends_in_the_database(postgres_url: str) -> None
         task.cancel()
         await asyncio.wait({task})
         await until(lambda: running(0))
+    await watcher.close()
+
+
+QUERYING = """
+import asyncio, sys
+from tests.tap_proxy.sources.builders import endless, postgres_source, rows_of
+
+async def main():
+    async with postgres_source(sys.argv[1]) as source:
+        await rows_of(source, endless(source), time_limit_s=3600)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_query_ends_soon_after_a_process_that_was_killed(postgres_url: str) -> None:
+    watcher = await asyncpg.connect(postgres_url)
+
+    async def running(count: int) -> bool:
+        sql = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(3600)%'"
+        return await watcher.fetchval(sql + " AND pid <> pg_backend_pid()") == count
+
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", QUERYING, postgres_url, cwd=ROOT)
+    await until(lambda: running(1), seconds=60)
+    process.kill()
+    await process.wait()
+    await until(lambda: running(0), seconds=60)
     await watcher.close()
 
 
