@@ -119,13 +119,12 @@ class JobType:
     `run` raises a `ServiceError` to fail with a message for the owner: `ServiceUnavailable` makes the error transient.
     With `validate_at_creation` False parameters are checked when the job runs, as TAP demands (TAP 1.1 s2.7).
     `prepare` does once in a process what every job of the type would have to do; it opens nothing.
-    `warm_up` opens what jobs of the type use again and again, and closes what else is open. It is called before a job
-    and after it: if then there is no more than before, all stays open for the next job of the process, for a while.
+    `warm_up`, called before and after a job, opens what such jobs use again and again and closes what else is open;
+    where there is no more after than before, that stays open for the next job of the process, for a while.
     A `light` job only waits for something that is done elsewhere: many run in one process, as tasks of its event loop,
     and there is a limit of their own. It is stopped by cancelling its task, and may begin anew when another one takes
     the process along.
-    `roles` are groups, of which a caller needs one to create a job; everybody may where there are none. `docs` is the
-    URL of a page for people.
+    A caller needs one of the groups `roles`, if there are any, to create a job. `docs` is the URL of a page for people.
     """
 
     name: str
