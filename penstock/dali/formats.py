@@ -2,7 +2,8 @@
 
 A caller names a form by a short name (``csv``) or by a media type (``text/csv;header=present``). A media type that was
 asked for is repeated exactly in Content-Type; a short name gets the form's own media type, and text its charset,
-without which many clients take it for Latin-1.
+without which many clients take it for Latin-1. Where versions of VOTable are offered, a media type may name one, as in
+``application/x-votable+xml;version=1.5``.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ from penstock.dali.media import MediaType
 from penstock.dali.params import Parameters
 
 Serialization = Literal["TABLEDATA", "BINARY", "BINARY2"]
+VotableVersion = Literal["1.3", "1.4", "1.5"]
+_VOTABLE_VERSIONS: dict[str, VotableVersion] = {"1.3": "1.3", "1.4": "1.4", "1.5": "1.5"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """A form of results: `key` names the writer, `media_type` goes into Content-Type."""
+    """A form of results: `key` names the writer, `media_type` goes into Content-Type; its `version` may be chosen."""
 
     key: str
     media_type: str
     extension: str
     serialization: Serialization | None = None
+    version: VotableVersion | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,7 @@ def _votable_row(serialization: Serialization, alias: str, *, default: bool) -> 
             media_type=VOTABLE_TYPES[0] if default else types[0],
             extension="vot",
             serialization=serialization,
+            version="1.4",
         ),
         aliases=("votable", alias) if default else (alias,),
         media_types=(*types, *VOTABLE_TYPES) if default else tuple(types),
@@ -154,11 +159,18 @@ class FormatTable:
             return known
         # A plus sign that was not percent-encoded arrives as a space.
         text = asked.replace(" xml", "+xml")
-        by_type = self._types.get(_canonical(text))
+        by_type = self._by_type(_canonical(text))
         if by_type is None:
             offered = ", ".join(row.aliases[0] for row in self.rows)
             raise UsageError(f"RESPONSEFORMAT={asked[:80]} is not offered; use one of {offered}, or its media type.")
         return replace(by_type, media_type=text)
+
+    def _by_type(self, wanted: MediaType) -> Format | None:
+        version = _VOTABLE_VERSIONS.get(dict(wanted.params).get("version", ""))
+        if version is None:
+            return self._types.get(wanted)
+        found = self._types.get(replace(wanted, params=wanted.params - {("version", version)}))
+        return None if found is None or found.version is None else replace(found, version=version)
 
 
 def _canonical(text: str) -> MediaType:

@@ -71,6 +71,8 @@ class Ability:
         if wanted.serialization is None:
             same = _SAME_EVERYWHERE.get(wanted.key)
             return None if same is None else self._mime(same)
+        if "version" in wanted.media_type.lower():
+            return None
         exact = self.votable(wanted.serialization)
         if exact is None and "serialization" not in wanted.media_type.lower():
             return VOTABLE

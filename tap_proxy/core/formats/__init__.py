@@ -52,7 +52,7 @@ def new_writer(output: Format, head: ResultHead, open_spool: Callable[[], IOBase
 
         return FitsWriter(head, open_spool)
     if output.serialization is not None:
-        return VotableResultWriter(head, output.serialization)
+        return VotableResultWriter(head, output.serialization, output.version or "1.4")
     return _WRITERS[output.key](head)
 
 

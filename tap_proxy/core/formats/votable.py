@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from penstock.dali.formats import DATALINK_TYPE
+from penstock.dali.formats import DATALINK_TYPE, VotableVersion
 from penstock.dali.formats import Serialization as Named
 from penstock.votable.document import Document, Frame, Info, Param, QueryStatus, Serialization, ServiceDescriptor
 from penstock.votable.model import ByIdentity, Field
@@ -24,9 +24,9 @@ class VotableResultWriter:
 
     tells_failure: ClassVar[bool] = True
 
-    def __init__(self, head: ResultHead, serialization: Named) -> None:
+    def __init__(self, head: ResultHead, serialization: Named, version: VotableVersion) -> None:
         written = Serialization(serialization)
-        fields, frame = _framed(ByIdentity(head.fields), head.links_url, written, ByIdentity(head.this))
+        fields, frame = _framed(ByIdentity(head.fields), head.links_url, written, ByIdentity(head.this), version)
         self._writer = VOTableWriter(Document(fields=fields, infos=_infos(head)), written, frame=frame)
 
     def begin(self) -> bytes:
@@ -59,11 +59,12 @@ def _framed(
     links_url: str | None,
     serialization: Serialization | None,
     this: ByIdentity[ServiceDescriptor | None],
+    version: VotableVersion = "1.4",
 ) -> tuple[tuple[Field, ...], Frame]:
     """Return the fields as they go out and what surrounds their rows, the same for each run of one statement."""
     marked, services = link_services(fields.held, links_url)
     services += (this.held,) if this.held else ()
-    return marked, Frame(Document(fields=marked, services=services), serialization)
+    return marked, Frame(Document(fields=marked, services=services, version=version), serialization)
 
 
 def link_services(

@@ -102,6 +102,25 @@ def test_what_is_not_offered_is_a_usage_error_that_lists_the_offers(asked) -> No
     assert len(caught.value.message) < 400
 
 
+@pytest.mark.parametrize("version", ["1.3", "1.4", "1.5"])
+def test_a_version_of_votable_can_be_chosen(version: str) -> None:
+    asked = f"application/x-votable+xml;version={version};serialization=BINARY2"
+    found = TABLE.resolve(asked)
+    assert (found.version, found.serialization, found.media_type) == (version, "BINARY2", asked)
+    assert TABLE.resolve(f"text/xml;version={version}").version == version
+
+
+@pytest.mark.parametrize("asked", ["text/xml;version=1.2", "text/xml;version=2.0", "text/csv;version=1.4"])
+def test_other_versions_are_not_offered(asked: str) -> None:
+    with pytest.raises(UsageError, match="not offered"):
+        TABLE.resolve(asked)
+
+
+def test_links_have_one_version() -> None:
+    with pytest.raises(UsageError, match="not offered"):
+        FormatTable([DATALINK]).resolve("text/xml;version=1.5")
+
+
 def test_responseformat_twice_is_refused() -> None:
     with pytest.raises(MultiValuedParamNotSupported):
         TABLE.choose(Parameters([("RESPONSEFORMAT", "csv"), ("responseformat", "csv")]))

@@ -50,6 +50,13 @@ def write(
     return b"".join([*pieces, *writer.end(outcome)])
 
 
+@pytest.mark.parametrize("version", ["1.3", "1.4", "1.5"])
+def test_a_votable_is_of_the_version_that_was_asked_for(version: str) -> None:
+    document = write(f"application/x-votable+xml;serialization=BINARY2;version={version}")
+    assert ElementTree.fromstring(document).get("version") == version
+    assert ElementTree.fromstring(write("votable/b2")).get("version") == "1.4"
+
+
 def test_csv_is_read_back() -> None:
     table = list(csv.reader(io.StringIO(write("csv").decode(), newline="")))
     assert table == [
