@@ -6,6 +6,7 @@ of real numbers that hold each of them exactly; there are none for 64 bits, of w
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Collection, Iterator, Mapping
@@ -111,7 +112,13 @@ def _type(unit: Any, column: Any, number: int) -> tuple[Datatype, str | None] | 
     datatype = _scaled(column, _CODES[code])
     if not single and column.null not in (None, "") and datatype != "double":
         datatype = _REAL.get(_CODES[code], datatype)
-    return datatype, None if single else "*" if variable else str(repeat)
+    return datatype, None if single else "*" if variable else _shape(column, repeat)
+
+
+def _shape(column: Any, repeat: int) -> str:
+    """Return the arraysize of a column: its TDIM, which counts dimensions as VOTable does (FITS 4.0 s7.3.2)."""
+    sizes = [int(size) for size in re.findall(r"[0-9]+", str(column.dim or ""))]
+    return "x".join(map(str, sizes)) if math.prod(sizes) == repeat and 0 not in sizes and sizes else str(repeat)
 
 
 def _scaled(column: Any, stored: Datatype) -> Datatype:

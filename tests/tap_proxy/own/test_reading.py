@@ -108,6 +108,12 @@ def test_nulls_in_arrays_of_fits_are_none_of_the_numbers(
     assert (open_file(path).fields[0].datatype, column(path)) == (datatype, values)
 
 
+def test_dimensions_of_fits_columns_are_kept(tmp_path: Path) -> None:
+    given = fits.Column("n", "6J", dim="(3,2)", array=np.arange(12).reshape(2, 2, 3))
+    path = fits_of(tmp_path / "t.fits", given)
+    assert (open_file(path).fields[0].arraysize, column(path)) == ("3x2", [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]])
+
+
 def test_nulls_of_fits_tables_in_ascii_are_null(tmp_path: Path) -> None:
     given = [fits.Column("n", "I5", array=np.array([1, 2])), fits.Column("t", "A3", array=["a", "-"])]
     unit = fits.TableHDU.from_columns(given)
