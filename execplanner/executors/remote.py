@@ -7,7 +7,8 @@ executor says how the service is asked to start a work, how it is asked about on
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -94,8 +95,9 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
                 meant = self.meant(work)
                 if meant is not None:
                     folder.note(_MEANT, orjson.dumps(meant).decode())
-                remote = await self._lost(folder) or await self.submit(work)
-                folder.note(_REMOTE, orjson.dumps(await self.begin(remote, work)).decode())
+                with self._understood():
+                    remote = await self._lost(folder) or await self.submit(work)
+                    folder.note(_REMOTE, orjson.dumps(await self.begin(remote, work)).decode())
         return self.handle(work)
 
     async def poll(self, handle: str) -> State:
@@ -109,7 +111,8 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
         if (end := folder.noted_end()) is not None:
             return end
         try:
-            return await self.look(remote, folder)
+            with self._understood():
+                return await self.look(remote, folder)
         except NotFound:
             return State(step=Step.FAILED, message="The facility has forgotten the work.")
 
@@ -120,7 +123,8 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
         if remote is None or (folder.path / stream).exists():
             return await folder.read(stream, offset=offset, limit=limit)
         try:
-            return (await self.printed(remote, stream))[offset : offset + limit]
+            with self._understood():
+                return (await self.printed(remote, stream))[offset : offset + limit]
         except NotFound:
             return b""
 
@@ -130,9 +134,10 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
         async with folder.alone():
             if (await self.poll(handle)).step.ended:
                 return
-            remote = _noted(folder) or await self._lost(folder)
-            if remote is not None:
-                await self.stop(remote, folder)
+            with self._understood():
+                remote = _noted(folder) or await self._lost(folder)
+                if remote is not None:
+                    await self.stop(remote, folder)
             folder.cancel()
 
     async def release(self, handle: str) -> None:
@@ -149,6 +154,14 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
                 await self.forget(remote, folder)
                 folder.note_end(state)
             await folder.clear()
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        """Take an answer that lacks what it should have for that of a service which does not serve us now."""
+        try:
+            yield
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ServiceUnavailable(f"{self.options.url} answers what is not understood.") from error
 
     async def _lost(self, folder: Folder) -> Remote | None:
         """Return what the service knows a work by whose submission was cut off before the answer was noted."""

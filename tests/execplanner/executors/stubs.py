@@ -20,7 +20,7 @@ TOKEN = "not-a-secret"
 
 
 class Stub(ABC):
-    """A service; `down` makes it answer 503, `created` counts what it was asked to start."""
+    """A service; `down` makes it answer 503, `odd` answer so, `created` counts what it was asked to start."""
 
     authorization = f"Bearer {TOKEN}"
     public: tuple[str, ...] = ()
@@ -29,6 +29,7 @@ class Stub(ABC):
         self.things: dict[str, dict[str, Any]] = {}
         self.numbers = itertools.count(1)
         self.down = False
+        self.odd: Any = None
         self.created = 0
 
     def app(self) -> web.Application:
@@ -45,6 +46,8 @@ class Stub(ABC):
             raise web.HTTPServiceUnavailable(headers={"Retry-After": "7"})
         if not request.path.startswith(self.public or "-") and not self.authorized(request):
             raise web.HTTPUnauthorized
+        if self.odd is not None:
+            return web.json_response(self.odd)
         response: web.StreamResponse = await handler(request)
         return response
 

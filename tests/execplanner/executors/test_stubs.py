@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,6 +112,21 @@ class StubContract(ExecutorContract):
         assert not (await executor.poll(handle)).step.ended
         nowhere = self.opened(f"http://127.0.0.1:{free_port()}", token_file)
         assert "does not answer" in str(await nowhere.probe())
+
+    @pytest.mark.parametrize("odd", [{}, [], [1], [{}], "text", 7, {"state": {}, "status": []}])
+    async def test_an_odd_answer_is_not_the_works_fault(
+        self, executor: Executor, stub: Stub, endless: Work, brief: Work, odd: object
+    ) -> None:
+        handle = await executor.start(endless)
+        stub.odd = odd
+        for asking in (
+            lambda: executor.poll(handle),
+            lambda: executor.logs(handle, "stdout", offset=0, limit=9),
+            lambda: executor.start(brief),
+            lambda: executor.cancel(handle),
+        ):
+            with suppress(ServiceUnavailable):
+                await asking()
 
     async def test_a_service_that_refuses_our_token_is_not_the_works_fault(
         self, executor: Executor, stub: Stub, endless: Work
