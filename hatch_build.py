@@ -1,6 +1,6 @@
 """Builds the compiled modules (`*.pyx`) into the wheel, and in place for an editable installation.
 
-Where there is no C compiler the installation goes on without them: everything works, long results take longer.
+Where there is no C++ compiler the installation goes on without them: everything works, long results take longer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-MODULES = ("penstock.votable._rows", "tap_proxy.sources._copied_rows")
+MODULES = ("penstock.votable._numbers", "penstock.votable._rows", "tap_proxy.sources._copied_rows")
 
 
 class CompiledModules(BuildHookInterface[Any]):
@@ -45,10 +45,12 @@ def _compile(folder: Path) -> list[str]:
 
     flags = [] if sys.platform == "win32" else ["-O3", "-g0"]
     sources = {name: [f"{name.replace('.', '/')}.pyx"] for name in MODULES}
-    extensions = [Extension(*each, extra_compile_args=flags) for each in sources.items()]
+    extensions = [Extension(*each, extra_compile_args=[*flags]) for each in sources.items()]
     made = cythonize(extensions, build_dir=str(folder), quiet=True)
     for extension in made:
         extension.optional = True  # one that cannot be compiled is told of and left out
+        if extension.language == "c++" and sys.platform != "win32":
+            extension.extra_compile_args.append("-std=c++17")
     command = build_ext(Distribution({"name": "penstock", "ext_modules": made}))
     command.build_lib = command.build_temp = str(folder)
     command.ensure_finalized()

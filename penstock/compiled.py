@@ -1,4 +1,4 @@
-"""Modules that are compiled when Penstock is installed, where there is a C compiler (`hatch_build.py`)."""
+"""Modules that are compiled when Penstock is installed, where there is a C++ compiler (`hatch_build.py`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Installations with and without a C compiler."""
+"""Installations with and without a C++ compiler."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def wheel(folder: Path, **environment: str) -> tuple[str, set[str]]:
 
 
 def test_a_wheel_has_the_compiled_modules(tmp_path: Path) -> None:
-    require_command("cc", "your system's C compiler")
+    require_command("c++", "your system's C++ compiler")
     name, compiled = wheel(tmp_path)
     assert not name.endswith("-none-any.whl")
-    assert compiled == {"_rows", "_copied_rows"}
+    assert compiled == {"_numbers", "_rows", "_copied_rows"}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="compilers are found in another way there")
 def test_without_a_compiler_the_wheel_is_of_pure_python(tmp_path: Path) -> None:
-    name, compiled = wheel(tmp_path, CC="/nonexistent/cc")
+    name, compiled = wheel(tmp_path, CC="/nonexistent/cc", CXX="/nonexistent/c++")
     assert name.endswith("-none-any.whl")
     assert compiled == set()

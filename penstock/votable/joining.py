@@ -60,7 +60,7 @@ def join_cells(cells: Sequence[pa.Array[Any]], before: str, between: str, after:
 def join_compiled(rows: int, pieces: Sequence[Piece]) -> bytes:
     """Do what `join_rows` does, with the compiled module, which must be there."""
     if _compiled is None:
-        raise ImportError("the compiled modules of Penstock were not built: a C compiler is needed at installation")
+        raise ImportError("the compiled modules of Penstock were not built: a C++ compiler is needed at installation")
     joined: bytes = _compiled.join(rows, [_for_compiled(piece) for piece in pieces])
     return joined
 

@@ -27,7 +27,7 @@ def require_compiled(name: str) -> Any:
     """Return a compiled module of Penstock."""
     module = compiled(name)
     if module is None:
-        missing(f"The compiled module {name}", "install Penstock again where there is a C compiler")
+        missing(f"The compiled module {name}", "install Penstock again where there is a C++ compiler")
     return module
 
 
