@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.dali.errors import ServiceUnavailable
 from penstock.lake.rucio.settings import RucioSettings
@@ -19,6 +19,7 @@ from penstock.tables import Schema
 if TYPE_CHECKING:
     from penstock.db import Database
 
+T = TypeVar("T")
 SERVICES: Registry[Service] = Registry(Group.SERVICES, Service)
 LAKE_SECTIONS = {"rucio": RucioSettings}
 LAKE_MIGRATIONS = {"ivoa": "penstock.lake.migrations.ivoa", "lake": "penstock.lake.migrations.lake"}
@@ -102,6 +103,17 @@ async def database(settings: Settings, *, migrate: bool = True) -> AsyncIterator
         yield db
     finally:
         await db.close()
+
+
+def on_database(settings: Settings, use: Callable[[Database], Awaitable[T]]) -> T:
+    """Run `use` on the migrated database in an event loop of its own, for a command; raises as `database` does."""
+    import asyncio  # here, since many commands only read settings
+
+    async def run() -> T:
+        async with database(settings) as db:
+            return await use(db)
+
+    return asyncio.run(run())
 
 
 async def _prepare(db: Database) -> None:

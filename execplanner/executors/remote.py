@@ -95,8 +95,9 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
                 meant = self.meant(work)
                 if meant is not None:
                     folder.note(_MEANT, orjson.dumps(meant).decode())
+                remote = await self._lost(folder)
                 with self._understood():
-                    remote = await self._lost(folder) or await self.submit(work)
+                    remote = remote or await self.submit(work)
                     folder.note(_REMOTE, orjson.dumps(await self.begin(remote, work)).decode())
         return self.handle(work)
 
@@ -134,9 +135,9 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
         async with folder.alone():
             if (await self.poll(handle)).step.ended:
                 return
-            with self._understood():
-                remote = _noted(folder) or await self._lost(folder)
-                if remote is not None:
+            remote = _noted(folder) or await self._lost(folder)
+            if remote is not None:
+                with self._understood():
                     await self.stop(remote, folder)
             folder.cancel()
 
@@ -151,7 +152,8 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
                 for stream in ("stdout", "stderr"):
                     text = await self.logs(handle, stream, offset=0, limit=2**30)
                     (folder.path / stream).write_bytes(text)
-                await self.forget(remote, folder)
+                with self._understood():
+                    await self.forget(remote, folder)
                 folder.note_end(state)
             await folder.clear()
 
@@ -166,7 +168,8 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
     async def _lost(self, folder: Folder) -> Remote | None:
         """Return what the service knows a work by whose submission was cut off before the answer was noted."""
         meant = _noted(folder, _MEANT)
-        return None if meant is None else await self.find(meant)
+        with self._understood():
+            return None if meant is None else await self.find(meant)
 
     def meant(self, work: Work) -> Remote | None:
         """Return what we name the work for the service, None where it takes no names.

@@ -86,20 +86,14 @@ def remove_command(
 
 def _with_baskets(data: Path | None, use: Callable[[Baskets], Awaitable[T]]) -> T:
     """Run `use` on the migrated database; an error of it is one line, and the exit code `FAILED`."""
-    import asyncio
-
     from penstock.basket.app import open_baskets
     from penstock.clock import utc_now
-    from penstock.context import database, load
+    from penstock.context import load, on_database
 
     settings = load(data_dir=data)
 
-    async def run() -> T:
-        async with database(settings) as db:
-            return await use(open_baskets(settings, db, utc_now))
-
     try:
-        return asyncio.run(run())
+        return on_database(settings, lambda db: use(open_baskets(settings, db, utc_now)))
     except ServiceError as error:
         typer.echo(f"penstock basket: {error.message}", err=True)
         raise typer.Exit(FAILED) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from penstock.context import database, load
+from penstock.context import load, on_database
 from penstock.db import async_url
 from penstock.lake.names import as_text, collection_name
 from penstock.lake.port import Site
@@ -133,11 +132,7 @@ def _settings(data: Path | None, *, existing: bool = False) -> Settings:
 
 
 def _with_store(settings: Settings, use: Callable[[LakeStore], Awaitable[T]]) -> T:
-    async def run() -> T:
-        async with database(settings) as db:
-            return await use(LakeStore(db, settings.authority))
-
-    return asyncio.run(run())
+    return on_database(settings, lambda db: use(LakeStore(db, settings.authority)))
 
 
 def _degrees(value: float | None) -> str:

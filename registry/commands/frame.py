@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
 import typer
 
-from penstock.context import database, load
+from penstock.context import load, on_database
 from penstock.dali.errors import ServiceError
 from penstock.db import Database, async_url
 from penstock.settings import Settings, SettingsError
@@ -40,13 +39,8 @@ def settings_of(data: Path | None, *, existing: bool = False) -> Settings:
 
 def with_database(settings: Settings, use: Callable[[Database], Awaitable[T]]) -> T:
     """Run `use` on the migrated database; an error of it is one line, and the exit code `FAILED`."""
-
-    async def run() -> T:
-        async with database(settings) as db:
-            return await use(db)
-
     try:
-        return asyncio.run(run())
+        return on_database(settings, use)
     except ServiceError as error:
         raise fail(error.message) from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from penstock.clock import utc_now
-from penstock.context import database, load, migrations, published_schemas
+from penstock.context import load, migrations, on_database, published_schemas
 from penstock.dali.errors import ServiceError
 from penstock.db import Database
 from penstock.identifiers import qualified_name
@@ -81,12 +80,8 @@ def _reserved(settings: Settings) -> frozenset[str]:
 
 
 def _with_database(settings: Settings, use: Callable[[Database], Awaitable[T]]) -> T:
-    async def run() -> T:
-        async with database(settings) as db:
-            return await use(db)
-
     try:
-        return asyncio.run(run())
+        return on_database(settings, use)
     except ServiceError as error:
         typer.echo(f"penstock: {error.message}", err=True)
         raise typer.Exit(1) from error

@@ -124,6 +124,7 @@ class StubContract(ExecutorContract):
             lambda: executor.logs(handle, "stdout", offset=0, limit=9),
             lambda: executor.start(brief),
             lambda: executor.cancel(handle),
+            lambda: executor.release(handle),
         ):
             with suppress(ServiceUnavailable):
                 await asking()
