@@ -25,6 +25,7 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
+from tests.support.redis import free_port
 from tests.support.server import serve
 
 SIZE = int(os.environ.get("DOWNLOAD_MB", "512")) * 1_000_000
@@ -37,13 +38,6 @@ http {{ access_log off; sendfile on; client_body_temp_path {folder}; proxy_temp_
  fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
  server {{ listen 127.0.0.1:{port}; root {root}; }} }}
 """
-
-
-def free_port() -> int:
-    """Return a port that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.csv
 
 from penstock.votable import binary2, tabledata
+from penstock.votable.datatypes import fields_schema
 from penstock.votable.document import Document, Serialization
 from penstock.votable.model import Datatype, Field
-from penstock.votable.rows import fields_schema
 from penstock.votable.stream import VOTableWriter
 
 if TYPE_CHECKING:

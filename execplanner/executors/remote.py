@@ -146,8 +146,9 @@ class RemoteExecutor(ABC, Generic[OptionsT]):
         await self.cancel(handle)
         folder = Folder(Path(handle))
         async with folder.alone():
-            remote = _noted(folder) or await self._lost(folder)
-            if remote is not None and folder.noted_end() is None:
+            ended = folder.noted_end() is not None
+            remote = None if ended else _noted(folder) or await self._lost(folder)
+            if remote is not None:
                 state = await self.poll(handle)
                 for stream in ("stdout", "stderr"):
                     text = await self.logs(handle, stream, offset=0, limit=2**30)

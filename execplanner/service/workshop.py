@@ -92,12 +92,11 @@ class Workshop:
 
     async def _wrong(self, choice: ExecutorChoice) -> str | None:
         try:
-            async with asyncio.timeout(_PATIENCE_S):
-                await self.executor(choice)
+            await self.executor(choice)
         except ServiceUnavailable as error:
+            if isinstance(error.__cause__, TimeoutError):
+                return "it does not open in time"
             return str(error.__cause__) or type(error.__cause__).__name__
-        except TimeoutError:
-            return "it does not open in time"
         return None
 
     async def executor(self, choice: ExecutorChoice) -> Executor:
@@ -112,7 +111,8 @@ class Workshop:
         async with self._lock:
             if key not in self._open:
                 try:
-                    self._open[key] = await self._find(choice.plugin)(choice.options, self._resources)
+                    async with asyncio.timeout(_PATIENCE_S):
+                        self._open[key] = await self._find(choice.plugin)(choice.options, self._resources)
                 except Exception as error:  # whatever a plugin raises, other facilities go on
                     self._closed.add(key)
                     log.warning("executor_not_opened", plugin=choice.plugin, reason=str(error))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from penstock.dali.errors import UsageError
 from penstock.dali.media import MediaType
@@ -18,7 +18,7 @@ from penstock.dali.params import Parameters
 
 Serialization = Literal["TABLEDATA", "BINARY", "BINARY2"]
 VotableVersion = Literal["1.3", "1.4", "1.5"]
-_VOTABLE_VERSIONS: dict[str, VotableVersion] = {"1.3": "1.3", "1.4": "1.4", "1.5": "1.5"}
+_VOTABLE_VERSIONS: dict[str, VotableVersion] = {version: version for version in get_args(VotableVersion)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

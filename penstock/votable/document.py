@@ -24,9 +24,10 @@ from typing import Any, Literal
 
 from lxml import etree
 
+from penstock.dali.formats import VotableVersion
 from penstock.votable.model import ByIdentity, Field
 
-Version = Literal["1.3", "1.4", "1.5"]
+Version = VotableVersion
 
 # The namespace of 1.3 serves all later versions; the attribute `version` tells them apart (VOTable 1.5 s3).
 NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_compiled = compiled("penstock.votable._rows")
+_compiled: Any = compiled("penstock.votable._rows")
 
 
 class Fixed(NamedTuple):
@@ -59,8 +59,6 @@ def join_cells(cells: Sequence[pa.Array[Any]], before: str, between: str, after:
 
 def join_compiled(rows: int, pieces: Sequence[Piece]) -> bytes:
     """Do what `join_rows` does, with the compiled module, which must be there."""
-    if _compiled is None:
-        raise ImportError("the compiled modules of Penstock were not built: a C++ compiler is needed at installation")
     joined: bytes = _compiled.join(rows, [_for_compiled(piece) for piece in pieces])
     return joined
 

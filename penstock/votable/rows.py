@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from penstock.votable.model import Field
 
-__all__ = ["arrow_type", "batch_from_rows", "fields_schema"]
-
 
 def batch_from_rows(fields: tuple[Field, ...], rows: Iterable[Sequence[object]]) -> pa.RecordBatch:
     """Make a batch of rows whose values stand in the order of `fields`; None is null.

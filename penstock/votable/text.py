@@ -15,7 +15,7 @@ from penstock.compiled import compiled
 from penstock.votable.compute import pc, relisted, unlisted
 from penstock.votable.conform import conform
 
-_compiled = compiled("penstock.votable._numbers")
+_compiled: Any = compiled("penstock.votable._numbers")
 _KINDS = {
     pa.uint8(): "u1",
     pa.int16(): "i2",
@@ -65,9 +65,7 @@ def _spelt(values: pa.Array[Any], field: Field) -> pa.Array[Any]:
 
 
 def spell_compiled(values: pa.Array[Any]) -> pa.Array[Any]:
-    """Do what `spell_by_arrow` does, with the compiled module, for numbers that are no slice."""
-    if _compiled is None:
-        raise ImportError("the compiled modules of Penstock were not built: a C++ compiler is needed at installation")
+    """Do what `spell_by_arrow` does, with the compiled module, which must be there, for numbers that are no slice."""
     valid, numbers = values.buffers()
     ends, texts = _compiled.spell(_KINDS[values.type], numbers or b"", valid, len(values))
     buffers = [valid, pa.py_buffer(ends), pa.py_buffer(texts)]

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from registry.store.records import RecordStore
 from registry.store.sources import SourceStore
-from registry.store.tables import SCHEMA, Index, RegistryTables
+from registry.store.tables import RegistryTables
 
-__all__ = ["SCHEMA", "Index", "RecordStore", "RegistryTables", "SourceStore"]
+__all__ = ["RecordStore", "RegistryTables", "SourceStore"]

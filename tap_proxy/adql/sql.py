@@ -34,6 +34,7 @@ from tap_proxy.adql.bound import (
     Value,
     Within,
 )
+from tap_proxy.adql.checks import is_null
 from tap_proxy.adql.constants import constant
 from tap_proxy.adql.dialect import Dialect, quoted
 from tap_proxy.adql.kinds import RANKS, Kind, kind_of, number, string
@@ -163,7 +164,7 @@ class ValueWriter:
     def as_type(self, bound: Bound, field: Field) -> str:
         """Return a value as one of a wider type."""
         sql = self.value(bound)
-        if isinstance(bound, Value) and bound.value is None:
+        if is_null(bound):
             return sql
         if field.datatype in RANKS and kind_of(bound.field) in {Kind.NUMBER, Kind.BOOLEAN}:
             return self.dialect.widened(sql, bound.field, field.datatype)
@@ -174,7 +175,7 @@ class ValueWriter:
         for bound, parameter in zip(call.arguments, call.function.parameters, strict=True):
             if isinstance(bound, Shape):
                 arguments.append(geometry_sql.as_text(self, bound))
-            elif isinstance(bound, Value) and bound.value is None:
+            elif is_null(bound):
                 type_ = number("double") if parameter.kind is Kind.NUMBER else string()
                 arguments.append(self.dialect.null(type_))
             else:

@@ -16,14 +16,13 @@ import pyarrow.csv
 from penstock.compiled import compiled
 from penstock.dali.errors import InternalError
 from penstock.votable.conform import conform
-from penstock.votable.datatypes import fields_schema
+from penstock.votable.datatypes import TEXT_TYPES, fields_schema
 from penstock.votable.model import Field
 
 _compiled = compiled("tap_proxy.sources._copied_rows")
 
 _INTEGERS = frozenset({"short", "int", "long", "unsignedByte"})
 _FLOATS = frozenset({"float", "double"})
-_TEXTS = frozenset({"char", "unicodeChar"})
 _FITTING: Mapping[str, frozenset[str]] = {
     "int2": _INTEGERS | _FLOATS,
     "int4": _INTEGERS | _FLOATS,
@@ -31,9 +30,9 @@ _FITTING: Mapping[str, frozenset[str]] = {
     "float4": _FLOATS,
     "float8": frozenset({"double"}),
     "numeric": frozenset({"double"}),
-    "text": _TEXTS,
-    "varchar": _TEXTS,
-    "bpchar": _TEXTS,
+    "text": TEXT_TYPES,
+    "varchar": TEXT_TYPES,
+    "bpchar": TEXT_TYPES,
     "bool": frozenset({"boolean"}),
 }
 """PostgreSQL's types, and the datatypes of fields that carry their values."""
@@ -77,7 +76,7 @@ def csv_form(fields: tuple[Field, ...]) -> Form:
 
 
 def _fits(kind: str, field: Field) -> bool:
-    return field.datatype in _FITTING.get(kind, ()) and (field.datatype in _TEXTS or field.arraysize in (None, "1"))
+    return field.datatype in _FITTING.get(kind, ()) and (field.datatype in TEXT_TYPES or field.arraysize in (None, "1"))
 
 
 def _read_binary(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ import orjson
 import sqlalchemy as sa
 
 from penstock.clock import Clock
-from penstock.db import Database
+from penstock.db import Database, upsert
 from penstock.direct import Statement
 from tap_proxy.core.tap_schema import NAME
 from tap_proxy.upstream.asking import Report, abort
@@ -68,8 +68,9 @@ class Shadows:
         self._db = db
         self._unfinished = unfinished
         self.clock = clock
-        names = ("job_id", "upstream", "url", "request", "ends")
-        self._table = db.namespace(NAME).table("upstream_job", *(sa.Column(name, sa.Text) for name in names))
+        columns = [sa.Column(name, sa.Text) for name in ("upstream", "url", "request", "ends")]
+        key = sa.Column("job_id", sa.Text, primary_key=True)
+        self._table = db.namespace(NAME).table("upstream_job", key, *columns)
         self._all = Statement.of(sa.select(self._table), db.dialect)
 
     async def find(self, job_id: str) -> Shadow | None:
@@ -86,15 +87,7 @@ class Shadows:
     async def keep(self, shadow: Shadow) -> None:
         """Note a job, in the place of an earlier one for the same job of ours."""
         async with self._db.write() as connection:
-            await connection.execute(sa.delete(self._table).where(self._table.c.job_id == shadow.job_id))
-            values = {
-                "job_id": shadow.job_id,
-                "upstream": shadow.upstream,
-                "url": shadow.url,
-                "request": shadow.request,
-                "ends": shadow.ends.isoformat(),
-            }
-            await connection.execute(sa.insert(self._table).values(values))
+            await upsert(connection, self._table, [asdict(shadow) | {"ends": shadow.ends.isoformat()}])
 
     async def forget(self, job_id: str, url: str) -> None:
         """Forget a job, unless another has taken its place."""

@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from datalink.plugin import datalink as service
 from penstock.lake.port import Replica
 from tests.datalink.builders import MemoryLake, a_file, mounted, resources
+from tests.support.redis import free_port
 from tests.support.systems import require_command
 from tests.uws.waiting import eventually
 
@@ -28,12 +28,6 @@ http {{ access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}
  uwsgi_temp_path {folder}; scgi_temp_path {folder};
  server {{ listen 127.0.0.1:{port}; root {folder}; limit_rate {rate}; limit_rate_after 1m; }} }}
 """
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _prepare(folder: Path, port: int, rate: str) -> None:
@@ -48,7 +42,7 @@ async def nginx(folder: Path, *, rate: str = "0") -> AsyncIterator[tuple[int, as
     command = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or require_command(
         "nginx", "apt install nginx-light"
     )
-    port = _free_port()
+    port = free_port()
     await asyncio.to_thread(_prepare, folder, port, rate)
     process = await asyncio.create_subprocess_exec(
         command, "-c", str(folder / "nginx.conf"), stderr=asyncio.subprocess.DEVNULL

@@ -25,11 +25,10 @@ from functools import partial
 from typing import Any, Literal
 
 from uws.ports import Dispatch
-from uws.worker.place import ABORTED_STATUS, OpenRun, Place, end_loop
+from uws.worker.place import ABORTED_STATUS, FAILED_STATUS, OpenRun, Place, end_loop
 from uws.worker.processes import reap_adopted
 
 Verb = Literal["run", "stop"]
-_FAILED_STATUS = 4
 _LONGEST_LINE = 4096
 
 
@@ -122,7 +121,7 @@ def _status(done: asyncio.Task[None]) -> int:
     if (error := done.exception()) is None:
         return 0
     sys.excepthook(type(error), error, error.__traceback__)
-    return _FAILED_STATUS
+    return FAILED_STATUS
 
 
 async def _until_stopped(work: Coroutine[Any, Any, None]) -> int:

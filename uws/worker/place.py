@@ -26,7 +26,7 @@ WarmedUp = Callable[[], Awaitable[None]]
 RunAttempt = Callable[[Dispatch, WarmedUp], Coroutine[Any, Any, None]]
 OpenRun = Callable[[], AbstractAsyncContextManager[RunAttempt]]
 """Gives what runs attempts; what they open is closed at the end of the block."""
-ABORTED_STATUS = 3
+ABORTED_STATUS, FAILED_STATUS = 3, 4
 _DESCRIPTORS = Path("/proc/self/fd")
 _THREADS = "attempt"
 _OPEN_FOR_S = 30.0

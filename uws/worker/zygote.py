@@ -39,12 +39,11 @@ from penstock.memory import keep_freed_memory
 from uws.ports import Dispatch
 from uws.worker.child import order, read_answer, run_attempts, run_light_attempts
 from uws.worker.keeper import fork_with_keeper
-from uws.worker.place import OpenRun
+from uws.worker.place import FAILED_STATUS, OpenRun
 from uws.worker.processes import adopt_orphans, children, die_with_parent, signal_tree
 
 Preload = Callable[[str, str], OpenRun]
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
-_FAILED_STATUS = 4
 
 
 @dataclass(slots=True)
@@ -213,7 +212,7 @@ class Zygote:
 
     def _become_child(self, link: socket.socket, *, light: bool) -> NoReturn:
         """Go on as a process that runs attempts; never return."""
-        status = _FAILED_STATUS
+        status = FAILED_STATUS
         try:
             zygote = os.getppid()
             os.setsid()
@@ -266,6 +265,7 @@ class Zygote:
             if child.due is not None and child.due <= now:
                 signal_tree(pid, signal.SIGKILL)
                 child.kill_at = now + 1.0
+                child.attempts = dict.fromkeys(child.attempts)  # their times are over
 
     def _patience(self) -> float | None:
         dues = [child.due for child in self._children.values() if child.due is not None]

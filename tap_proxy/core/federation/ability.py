@@ -18,7 +18,6 @@ from penstock.dali.media import MediaType
 
 VOTABLE = "application/x-votable+xml"
 _TAP = "ivo://ivoa.net/std/tap"
-_XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _SERIALIZATION_IDS = {"TABLEDATA": "#output-votable-td", "BINARY2": "#output-votable-binary2"}
 _SAME_EVERYWHERE = {
     # Where no header is declared there may be none (RFC 4180 s3); TSV cannot say so, and services leave it out.

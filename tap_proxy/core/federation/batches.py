@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from penstock.dali.formats import DATALINK_TYPE
 from penstock.votable.compute import pc
-from penstock.votable.datatypes import arrow_type
+from penstock.votable.datatypes import TEXT_TYPES, arrow_type
 from penstock.votable.model import Field
 from penstock.votable.text import text_column
 
@@ -39,7 +39,7 @@ def kept_field(field: Field) -> Field:
 
 def unbounded(field: Field) -> Field:
     """Return a field of text without its limit: archives have longer texts than they declare, and links are longer."""
-    is_text = field.datatype in ("char", "unicodeChar") and "x" not in (field.arraysize or "")
+    is_text = field.datatype in TEXT_TYPES and "x" not in (field.arraysize or "")
     return replace(field, arraysize="*") if is_text else field
 
 

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pytest
 
 from penstock.dali.errors import InternalError
-from penstock.votable.rows import batch_from_rows, fields_schema
+from penstock.votable.datatypes import fields_schema
+from penstock.votable.rows import batch_from_rows
 from tests.penstock.votable.builders import a_field, text_field
 
 FIELDS = (a_field("int", name="a"), text_field("b"))
