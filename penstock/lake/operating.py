@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from penstock.context import load, on_database
@@ -23,7 +23,7 @@ from penstock.lake.scan import Report, Scan
 from penstock.lake.store import LakeStore
 from penstock.lake.tree import Tree
 from penstock.settings import Settings, SettingsError
-from penstock.telling import print_json, tell
+from penstock.telling import print_json, progress_bar, tell
 
 T = TypeVar("T")
 
@@ -66,8 +66,7 @@ async def _add(settings: Settings, store: LakeStore, scan: Scan) -> Report:
 
 async def _run(scan: Scan) -> Report:
     columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar(*columns) as bar:
         task = bar.add_task("", total=None)
         scan.progress = lambda done, total: bar.update(task, completed=done, total=total)
         return await scan.run()

@@ -8,13 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
 from penstock.clock import utc_now
 from penstock.db import Database
 from penstock.settings import Settings
-from penstock.telling import print_json, tell
+from penstock.telling import print_json, progress_bar, tell
 from registry import compose
 from registry.commands.frame import SOME_LEFT, fail, settings_of, with_database
 from registry.ports import Tally
@@ -61,8 +60,7 @@ def _harvest(settings: Settings, url: str, set_name: str, *, full: bool, private
 @contextmanager
 def _progress_bar() -> Iterator[Listener]:
     columns = (TextColumn("harvesting"), BarColumn(), MofNCompleteColumn(), TextColumn("records"), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar(*columns) as bar:
         task = bar.add_task("", total=None)
         yield lambda report: bar.update(task, completed=report.seen, total=report.size)
 

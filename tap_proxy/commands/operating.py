@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from penstock.clock import utc_now
@@ -17,7 +17,7 @@ from penstock.dali.errors import ServiceError
 from penstock.db import Database
 from penstock.identifiers import qualified_name
 from penstock.settings import Settings
-from penstock.telling import print_json
+from penstock.telling import print_json, progress_bar
 from tap_proxy.core.own_tables import OwnTable, index_columns
 from tap_proxy.core.uploads import TAP_UPLOAD
 from tap_proxy.own.adding import Adding, Order
@@ -31,10 +31,9 @@ _SYSTEM = frozenset({"pg_catalog", "information_schema", "pg_toast"})
 def add(order: Order, data: Path | None, *, as_json: bool) -> None:
     """Publish a table to everybody."""
     settings = load(data_dir=data)
-    console = Console(stderr=True)
     shown = TextColumn("{task.description} {task.fields[rows]:,} rows")
     columns = (shown, BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar(*columns) as bar:
         task = bar.add_task("reading", total=1.0, rows=0)
 
         def tell(rows: int, done: float) -> None:

@@ -11,8 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
 from penstock.clock import utc_now
 from penstock.context import database, load
@@ -26,7 +25,7 @@ from penstock.lake.rucio.lake import RucioLake, mapping_of, rucio_settings
 from penstock.lake.rucio.shelf import Shelf
 from penstock.lake.store import LakeStore
 from penstock.settings import Settings, SettingsError
-from penstock.telling import print_json, tell
+from penstock.telling import print_json, progress_bar, tell
 
 
 def harvest(
@@ -141,7 +140,6 @@ async def _attach(settings: Settings, job: Attachment) -> AttachReport:
 @contextmanager
 def _bar(name: str) -> Iterator[Callable[[int, int], None]]:
     columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress_bar(*columns) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, found: bar.update(task, completed=done, total=found)
